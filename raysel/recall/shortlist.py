@@ -1,0 +1,71 @@
+"""What a recall answers: the models worth fine-tuning, and why."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recalled:
+    """One recalled model.
+
+    Args:
+        model: Its name.
+        cluster: The number of its cluster in `Shortlist.clusters`; `None` for a model without history.
+        representative: The model whose proxy score stands for the cluster; `None` for a model without history.
+        proxy: The proxy score that it was ranked with, or `None` where none was had.
+        score: The recall score; higher is better. The scale is the method's.
+        reason: Why it is here, as a sentence with the numbers in it.
+    """
+
+    model: str
+    cluster: int | None
+    representative: str | None
+    proxy: float | None
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shortlist:
+    """The models recalled for a target, best first.
+
+    Args:
+        method: The method that ranked them.
+        entries: One `Recalled` a model, best first.
+        clusters: The models of each cluster, the clusters by number.
+        proxy: The name of the proxy in force, or `None`.
+        regime: What the ranking rests on, as a sentence (how much history, how far the proxy is trusted, and what
+            would improve it).
+    """
+
+    method: str
+    entries: tuple[Recalled, ...]
+    clusters: tuple[tuple[str, ...], ...]
+    proxy: str | None
+    regime: str
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the recalled models, best first."""
+        return tuple(entry.model for entry in self.entries)
+
+    @cached_property
+    def priors(self) -> Mapping[str, float]:
+        """The recall scores by model, standardised over the shortlist to mean 0 and deviation 1 (all 0 if equal)."""
+        scores = np.array([entry.score for entry in self.entries])
+        spread = float(scores.std())
+        z = (scores - scores.mean()) / spread if spread > 0 else np.zeros_like(scores)
+        return dict(zip(self.models, z.tolist(), strict=True))
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain data for JSON: `method`, `proxy`, `regime`, `shortlist`, `clusters`."""
+        return {
+            "method": self.method,
+            "proxy": self.proxy,
+            "regime": self.regime,
+            "shortlist": [asdict(entry) for entry in self.entries],
+            "clusters": [list(cluster) for cluster in self.clusters],
+        }

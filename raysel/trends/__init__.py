@@ -1,5 +1,8 @@
 """Fine selection: which trials to stop, from what convergence trends of past runs say."""
 
+from raysel.trends.decide import decide, winner
 from raysel.trends.decision import Decision, Progress
+from raysel.trends.mining import Trends, mine
+from raysel.trends.stages import METHODS, stages
 
-__all__ = ["Decision", "Progress"]
+__all__ = ["METHODS", "Decision", "Progress", "Trends", "decide", "mine", "stages", "winner"]

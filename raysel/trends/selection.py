@@ -1,0 +1,220 @@
+"""Fine selection as a value: what trials reported, which stage each has reached, and who is out.
+
+A host (the Ray scheduler, the replay) tells a `Selection` what happens and asks it what to do. The host owns processes
+and time; the selection owns every choice. Its state is plain data, so that it survives a restart, and with the
+synchronous policy it is a function of the reported curves alone.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from raysel.errors import OptionError
+from raysel.trends.decide import decide, winner
+from raysel.trends.decision import Decision, Progress
+from raysel.trends.mining import Trends
+
+Policy = Literal["sync", "async"]
+Standing = Literal["live", "finished", "stopped", "failed"]
+
+
+@dataclass(kw_only=True)
+class _Trial:
+    model: str
+    rank: int
+    prior: float
+    standing: Standing = "live"
+    stage: int = 0
+    curve: dict[float, float] = field(default_factory=dict)
+
+    @property
+    def step(self) -> float:
+        return max(self.curve, default=-math.inf)
+
+    def score_at(self, step: float, *, finished_early: bool) -> float:
+        """The first score at or after a step: what was reported there, whatever came after."""
+        reached = [t for t in self.curve if t >= step]
+        if reached:
+            return self.curve[min(reached)]
+        return self.curve[self.step] if finished_early and self.curve else math.nan
+
+
+class Selection:
+    """The fine selection of one run: stages, standings and decisions.
+
+    Synchronous: a stage is judged when every live trial has reached it; a trial that is added late is judged at each
+    stage against those that passed it. Asynchronous: a trial is judged as soon as it reaches a stage, against all that
+    have reached it so far; one that would be dropped is held while others are still to come, and goes on if they turn
+    out worse.
+
+    Args:
+        method: `default` or `paper`, see `decide`.
+        policy: `sync` or `async`.
+        stages: Steps at which trials are judged, ascending; at the last one a trial ends.
+        trends: The convergence trends of past runs.
+        margin: By how much a predicted final must lie above another to drop it (`method="paper"`).
+        seed: Seeds the clustering of trends.
+
+    Raises:
+        OptionError: If the policy is unknown or stages do not ascend.
+    """
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        policy: Policy,
+        stages: tuple[float, ...],
+        trends: Trends,
+        margin: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        if policy not in get_args(Policy):
+            raise OptionError("policy", policy, f"one of {', '.join(get_args(Policy))}")
+        if not stages or any(a >= b for a, b in zip(stages, stages[1:], strict=False)):
+            raise OptionError("stages", stages, "at least one step, strictly ascending")
+        self._method, self._policy, self._stages, self._trends = method, policy, stages, trends
+        self._margin, self._seed = margin, seed
+        self._trials: dict[str, _Trial] = {}
+        self.decisions: dict[str, Decision] = {}
+
+    @property
+    def max_t(self) -> float:
+        """The step at which a trial ends."""
+        return self._stages[-1]
+
+    @property
+    def policy(self) -> Policy:
+        """`sync` or `async`."""
+        return self._policy
+
+    def judge_at_once(self) -> None:
+        """Change to the asynchronous policy: for trials that cannot be paused."""
+        self._policy = "async"
+
+    def add(self, trial: str, *, model: str, rank: int = 0, prior: float = 0.0) -> None:
+        """A trial joins, or comes back after a failure with what it had reported."""
+        known = self._trials.setdefault(trial, _Trial(model=model, rank=rank, prior=prior))
+        if known.standing == "failed":
+            known.standing = "live"
+
+    def report(self, trial: str, step: float, score: float) -> None:
+        """A live trial reports its score at a step, higher is better (NaN if it diverged); the first report counts."""
+        if self._trials[trial].standing == "live":
+            self._trials[trial].curve.setdefault(step, score)
+
+    def finish(self, trial: str) -> None:
+        """A trial came to its end by itself; its last score goes on counting against the others."""
+        self._leave(trial, "finished")
+
+    def fail(self, trial: str) -> None:
+        """A trial failed or was removed by somebody else."""
+        self._leave(trial, "failed")
+
+    def _leave(self, trial: str, standing: Standing) -> None:
+        if trial in self._trials and self._trials[trial].standing == "live":
+            self._trials[trial].standing = standing
+
+    def standing(self, trial: str) -> Standing:
+        """`live`, `finished`, `stopped` or `failed`."""
+        return self._trials[trial].standing
+
+    def standings(self) -> dict[str, Standing]:
+        """The standing of every trial."""
+        return {name: trial.standing for name, trial in self._trials.items()}
+
+    def curve(self, trial: str) -> dict[float, float]:
+        """What a trial reported, score by step."""
+        return dict(self._trials[trial].curve)
+
+    def at_end(self, trial: str) -> bool:
+        """Whether a trial has reached the last stage."""
+        return self._trials[trial].step >= self.max_t
+
+    def waiting(self, trial: str) -> bool:
+        """Whether a live trial has reached a stage that is not judged yet, and so must not go on."""
+        state = self._trials[trial]
+        return state.standing == "live" and not self.at_end(trial) and state.step >= self._stages[state.stage]
+
+    def judge(self, *, arrivals: bool, unpausable: Collection[str] = ()) -> dict[str, Decision]:
+        """Judge every stage that can be judged now.
+
+        Args:
+            arrivals: Whether more trials may still be added.
+            unpausable: Trials that cannot be held at a stage (asynchronous policy): stopped where others would be held.
+
+        Returns:
+            The new decisions by trial: `continue` for those that may go on to their next stage, `stop` for those out.
+        """
+        made: dict[str, Decision] = {}
+        for stage in range(len(self._stages) - 1):
+            judged = self._judge_stage(stage, arrivals=arrivals, unpausable=unpausable)
+            if judged is None:
+                break
+            made |= judged
+        return made
+
+    def _judge_stage(self, stage: int, *, arrivals: bool, unpausable: Collection[str]) -> dict[str, Decision] | None:
+        """The decisions made at a stage; `None` if it must be waited for (synchronous)."""
+        step = self._stages[stage]
+        due = {name: t for name, t in self._trials.items() if t.standing == "live" and t.stage <= stage}
+        arrived = {name: t for name, t in due.items() if t.stage == stage and t.step >= step}
+        still_to_come = arrivals or len(arrived) < len(due)
+        if self._policy == "sync" and due and still_to_come:
+            return None
+        if not arrived:
+            return {}
+        made = {}
+        verdicts = self._verdicts(stage, arrived)
+        for name, trial in arrived.items():
+            verdict = verdicts[name]
+            if verdict.action == "stop" and still_to_come and name not in unpausable:
+                continue  # held: who is still to come may turn out worse
+            made[name] = self.decisions[name] = verdict
+            trial.stage = stage + 1
+            if verdict.action == "stop":
+                trial.standing = "stopped"
+        return made
+
+    def _verdicts(self, stage: int, arrived: Mapping[str, _Trial]) -> dict[str, Decision]:
+        step = self._stages[stage]
+        peers = []
+        for name, trial in self._trials.items():
+            beyond = trial.standing in ("live", "finished") and (trial.stage > stage or trial.standing == "finished")
+            # Halving one by one needs to know how many were seen, so asynchronously the stopped count as well.
+            seen = self._policy == "async" and trial.standing == "stopped" and trial.step >= step
+            if name in arrived or beyond or seen:
+                score = trial.score_at(step, finished_early=trial.standing == "finished")
+                peers.append(Progress(trial=name, model=trial.model, score=score, rank=trial.rank, prior=trial.prior))
+        return decide(
+            peers,
+            method=self._method,
+            fraction=step / self.max_t,
+            trends=self._trends,
+            margin=self._margin,
+            seed=self._seed,
+        )
+
+    def winner(self) -> str | None:
+        """The trial with the best last score among those that were neither stopped nor failed; `None` if there is none."""
+        left = [
+            Progress(trial=name, model=t.model, score=t.curve[t.step], rank=t.rank, prior=t.prior)
+            for name, t in self._trials.items()
+            if t.standing in ("live", "finished") and t.curve
+        ]
+        return winner(left) if left else None
+
+    def state(self) -> dict[str, Any]:
+        """Everything that happened, as plain data."""
+        return {
+            "policy": self._policy,
+            "trials": {name: {**vars(t), "curve": list(t.curve.items())} for name, t in self._trials.items()},
+            "decisions": {name: vars(d) for name, d in self.decisions.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up where `state` was written."""
+        self._policy = state["policy"]
+        self._trials = {name: _Trial(**{**t, "curve": dict(t["curve"])}) for name, t in state["trials"].items()}
+        self.decisions = {name: Decision(**d) for name, d in state["decisions"].items()}

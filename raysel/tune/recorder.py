@@ -1,0 +1,224 @@
+"""`HistoryRecorder`: every curve of every trial becomes history, and the scheduler's state survives a restart."""
+
+import json
+import logging
+import math
+import time
+import uuid
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pandas as pd
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import TrialScheduler
+
+from raysel.errors import HistoryError, OptionError
+from raysel.history import History
+from raysel.target import Target
+from raysel.tune.scheduler import TrendScheduler
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class _Run:
+    model: str
+    config: str
+    seed: int | None
+    status: str = "running"
+    reason: str | None = None
+    planned_steps: float
+    last_step: float = 0.0
+    points: list[dict[str, Any]] = field(default_factory=list)
+    due: bool = True
+
+
+class HistoryRecorder(Callback):
+    """Records every trial in the history as it goes, and carries the scheduler's state through a restore.
+
+    Tune does not save the state of schedulers; it saves that of callbacks. Give the run's `TrendScheduler` here and a
+    restored run stops the same trials as an undisturbed one. A run keeps its name in the history through restores, so
+    that every reported point is there exactly once. While the history cannot be written to, trials go on and their curves
+    wait.
+
+    Args:
+        history: Where to record; it must exist.
+        target: The dataset that the curves are filed under, or its name.
+        scheduler: The run's `TrendScheduler`; metric, mode and steps are taken from it.
+        metric: The result to record as validation score; needed without a `TrendScheduler`, like the next three.
+        mode: `max` or `min`.
+        time_attr: The result that counts steps.
+        max_t: The step at which a trial is to end.
+        model_key: The space's key that holds the model.
+        publish_every: Seconds between two writes, at least; 0 writes at every result.
+
+    Raises:
+        OptionError: If an option breaks its rule.
+
+    A trial's `test_<metric>` is recorded beside its validation score wherever it reports one. Seconds are Tune's
+    `time_total_s`, which restores add up.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        *,
+        target: Target | str,
+        scheduler: TrialScheduler | None = None,
+        metric: str | None = None,
+        mode: str | None = None,
+        time_attr: str | None = None,
+        max_t: float | None = None,
+        model_key: str = "model",
+        publish_every: float = 10.0,
+    ) -> None:
+        if not isinstance(history, History):
+            raise OptionError("history", history, "a raysel.History")
+        if not publish_every >= 0:
+            raise OptionError("publish_every", publish_every, "at least 0 seconds")
+        self._scheduler = scheduler if isinstance(scheduler, TrendScheduler) else None
+        if self._scheduler is None:
+            for name, value in (("metric", metric), ("mode", mode), ("time_attr", time_attr), ("max_t", max_t)):
+                if value is None:
+                    raise OptionError(name, None, "given where `scheduler` is not a TrendScheduler")
+        if mode not in (None, "max", "min"):
+            raise OptionError("mode", mode, "max or min")
+        self._history, self._target, self._model_key = history, Target.of(target), model_key
+        self._metric, self._mode, self._time_attr, self._max_t = metric, mode, time_attr, max_t
+        self._publish_every, self._published_at = publish_every, -math.inf
+        self._name = uuid.uuid4().hex[:8]
+        self._runs: dict[str, _Run] = {}
+        self._described = False
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Note a point."""
+        run = self._run(trial)
+        step = float(result.get(self._steps_by(), math.nan))
+        if not step >= 0:
+            return
+        run.last_step = max(run.last_step, step)
+        for split, key in (("val", self._scored_by()), ("test", f"test_{self._scored_by()}")):
+            value = result.get(key)
+            if value is not None and math.isfinite(value):
+                point = {"step": step, "split": split, "value": float(value), "seconds": result.get("time_total_s")}
+                run.points.append(point)
+                run.due = True
+        self._maybe_publish()
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A trial ended: at its last step, by itself, or stopped."""
+        run = self._run(trial)
+        scheduler = self._scheduler
+        decision = scheduler.decisions.get(trial.trial_id) if scheduler else None
+        run.due = True
+        if decision is not None and decision.action == "stop":
+            run.status, run.reason = "stopped", decision.reason
+        elif scheduler is None and run.last_step < run.planned_steps:
+            run.status = "stopped"
+        else:
+            # A trial that ends by itself before its last step has nothing more to show.
+            run.status, run.planned_steps = "completed", run.last_step or run.planned_steps
+        self._maybe_publish()
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A trial failed for good."""
+        run = self._run(trial)
+        run.status, run.due = "failed", True
+        self._maybe_publish()
+
+    def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
+        """Write what is left."""
+        self.publish()
+
+    def get_state(self) -> dict[str, Any]:
+        """What Tune saves with the run: plain data."""
+        return {
+            "name": self._name,
+            "runs": {trial: asdict(run) for trial, run in self._runs.items()},
+            "scheduler": self._scheduler.state() if self._scheduler else None,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take up where `get_state` left off; Tune calls it before it adds the trials again."""
+        self._name = state["name"]
+        self._runs = {trial: _Run(**run) for trial, run in state["runs"].items()}
+        if self._scheduler is not None and state["scheduler"] is not None:
+            self._scheduler.restore_state(state["scheduler"])
+
+    def publish(self) -> None:
+        """Write what is not in the history yet; on failure keep it and warn."""
+        self._published_at = time.monotonic()
+        due = {trial: run for trial, run in self._runs.items() if run.due}
+        if not due:
+            return
+        try:
+            self._history.append(
+                observations=self._observations(due),
+                runs=pd.DataFrame([self._row(trial, run) for trial, run in due.items()]),
+                datasets=None if self._described else pd.DataFrame([self._dataset()]),
+            )
+        except (OSError, HistoryError) as error:
+            logger.warning("%d curves wait: %s cannot be written to: %s", len(due), self._history.uri, error)
+            return
+        self._described = True
+        for run in due.values():
+            run.due, run.points = False, []
+
+    def _maybe_publish(self) -> None:
+        if time.monotonic() - self._published_at >= self._publish_every:
+            self.publish()
+
+    def _run(self, trial: Trial) -> _Run:
+        if trial.trial_id not in self._runs:
+            rest = {key: value for key, value in trial.config.items() if key != self._model_key}
+            seed = rest.get("seed")
+            self._runs[trial.trial_id] = _Run(
+                model=str(trial.config.get(self._model_key, trial.trial_id)),
+                config=json.dumps(rest, sort_keys=True, default=str),
+                seed=seed if isinstance(seed, int) else None,
+                planned_steps=float(self._scheduler.max_t if self._scheduler else self._max_t or 0),
+            )
+        return self._runs[trial.trial_id]
+
+    def _scored_by(self) -> str:
+        return str(self._scheduler.metric if self._scheduler else self._metric)
+
+    def _steps_by(self) -> str:
+        return str(self._scheduler.time_attr if self._scheduler else self._time_attr)
+
+    def _direction(self) -> str:
+        return str(self._scheduler.mode if self._scheduler else self._mode)
+
+    def _run_id(self, trial: str) -> str:
+        return f"{self._name}-{trial}"
+
+    def _observations(self, runs: dict[str, _Run]) -> pd.DataFrame | None:
+        rows = [
+            {"run_id": self._run_id(trial), "metric": self._scored_by(), **point}
+            for trial, run in runs.items()
+            for point in run.points
+        ]
+        return pd.DataFrame(rows) if rows else None
+
+    def _row(self, trial: str, run: _Run) -> dict[str, Any]:
+        return {
+            "run_id": self._run_id(trial),
+            "model": run.model,
+            "dataset": self._target.name,
+            "config": run.config,
+            "seed": run.seed,
+            "status": run.status,
+            "reason": run.reason,
+            "planned_steps": run.planned_steps,
+        }
+
+    def _dataset(self) -> dict[str, Any]:
+        return {
+            "dataset": self._target.name,
+            "task": self._target.task,
+            "metric": self._scored_by(),
+            "mode": self._direction(),
+        }

@@ -1,0 +1,180 @@
+"""One selection from start to end: recall, trials on Ray, trend decisions, the selected model with its reasons."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+
+from raysel.errors import NothingToRecallError
+from raysel.history import History
+from raysel.recall import Shortlist
+from raysel.target import Target
+from raysel.tune.recorder import HistoryRecorder
+from raysel.tune.scheduler import TrendScheduler
+from raysel.tune.searcher import RecallSearcher
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialOutcome:
+    """What one trial did, and why it ended.
+
+    Args:
+        model: The model that it fine-tuned.
+        curve: (step, validation score) pairs in the user's direction.
+        stopped_at: The step at which it was stopped; `None` if it was not.
+        reason: Why it was stopped, or how it ended.
+        seconds: Seconds of training.
+        config: Its other hyperparameters.
+    """
+
+    model: str
+    curve: tuple[tuple[float, float], ...]
+    stopped_at: float | None
+    reason: str
+    seconds: float
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selected:
+    """A selection's answer.
+
+    Args:
+        selected: The model to use.
+        metric: What was optimised.
+        mode: `max` or `min`.
+        validation_score: The selected trial's last validation score, in the user's direction.
+        test_score: Its last test score; `None` if the trainable reports no `test_<metric>`.
+        steps: Steps that all trials together made on the target.
+        seconds: Seconds from the start to the end of the selection.
+        shortlist: The recalled models.
+        trials: One outcome a trial, in the order of the shortlist.
+    """
+
+    selected: str
+    metric: str
+    mode: str
+    validation_score: float
+    test_score: float | None
+    steps: float
+    seconds: float
+    shortlist: Shortlist
+    trials: tuple[TrialOutcome, ...]
+
+
+def run_selection(
+    trainable: Callable[..., Any],
+    *,
+    history: History,
+    target: Target,
+    models: Sequence[str],
+    metric: str,
+    mode: str,
+    max_t: float,
+    space: Mapping[str, Any],
+    time_attr: str = "training_iteration",
+    method: str = "default",
+    proxies: Sequence[str] = (),
+    top_k: int = 10,
+    seed: int = 0,
+    resources: Mapping[str, float] | None = None,
+    max_concurrent: int | None = None,
+    storage_path: str | None = None,
+    callbacks: Sequence[tune.Callback] = (),
+) -> Selected:
+    """Select a model for the target: `tune.run` with the three objects of this package, and their answer as a value.
+
+    Args:
+        trainable: What Tune runs; see `raysel.finetune.trainable`.
+        history: The past runs; this selection's curves are added to it.
+        target: The dataset that a model is wanted for.
+        models: The candidates.
+        metric: The result to optimise.
+        mode: `max` or `min`.
+        max_t: The step at which a trial ends, in units of `time_attr`.
+        space: The rest of the search space.
+        time_attr: The result that counts steps.
+        method: `default` or `paper`.
+        proxies: Names of proxies to compute on the target.
+        top_k: How many models to recall.
+        seed: Seeds the selection.
+        resources: Resources of one trial and of one proxy task.
+        max_concurrent: How many trials run at once at most.
+        storage_path: Where Tune keeps its results.
+        callbacks: Further Tune callbacks, such as one that shows progress.
+
+    Raises:
+        NothingToRecallError: If every trial failed.
+    """
+    began = time.perf_counter()
+    searcher = RecallSearcher(
+        history,
+        target=target,
+        proxies=proxies,
+        top_k=top_k,
+        method=method,
+        proxy_resources=resources,
+        seed=seed,
+    )
+    scheduler = TrendScheduler(history, target=target, max_t=max_t, method=method, time_attr=time_attr, seed=seed)
+    recorder = HistoryRecorder(history, target=target, scheduler=scheduler)
+    analysis = tune.run(
+        trainable,
+        search_alg=searcher,
+        scheduler=scheduler,
+        config={"model": tune.choice(list(models)), **space},
+        metric=metric,
+        mode=mode,
+        num_samples=-1,
+        resources_per_trial=dict(resources or {"cpu": 1}),
+        max_concurrent_trials=max_concurrent,
+        reuse_actors=True,
+        storage_path=storage_path,
+        callbacks=[recorder, *callbacks],
+        verbose=0,
+        raise_on_failed_trial=False,
+    )
+    winner = scheduler.selection.winner()
+    if winner is None or searcher.shortlist is None:
+        raise NothingToRecallError("every trial failed before it reported a score; see the trials' error files")
+    sign = 1.0 if mode == "max" else -1.0
+    by_id = {trial.trial_id: trial for trial in analysis.trials}
+    outcomes = tuple(_outcome(trial, scheduler, sign) for trial in analysis.trials)
+    test_score = by_id[winner].last_result.get(f"test_{metric}")
+    curve = scheduler.selection.curve(winner)
+    return Selected(
+        selected=by_id[winner].config["model"],
+        metric=metric,
+        mode=mode,
+        validation_score=sign * curve[max(curve)],
+        test_score=None if test_score is None else float(test_score),
+        steps=sum(max((step for step, _ in outcome.curve), default=0.0) for outcome in outcomes),
+        seconds=time.perf_counter() - began,
+        shortlist=searcher.shortlist,
+        trials=outcomes,
+    )
+
+
+def _outcome(trial: Trial, scheduler: TrendScheduler, sign: float) -> TrialOutcome:
+    curve = sorted(scheduler.selection.curve(trial.trial_id).items())
+    decision = scheduler.decisions.get(trial.trial_id)
+    standing = scheduler.selection.standing(trial.trial_id)
+    last = curve[-1][0] if curve else 0.0
+    if standing == "stopped" and decision is not None:
+        reason = decision.reason
+    elif standing == "failed":
+        reason = "failed: see the trial's error file"
+    else:
+        reason = f"trained to step {last:g} of {scheduler.max_t:g}"
+    return TrialOutcome(
+        model=str(trial.config["model"]),
+        curve=tuple((step, sign * score) for step, score in curve if math.isfinite(score)),
+        stopped_at=last if standing == "stopped" else None,
+        reason=reason,
+        seconds=float((trial.last_result or {}).get("time_total_s", 0.0)),
+        config={key: value for key, value in trial.config.items() if key != "model"},
+    )

@@ -1,0 +1,282 @@
+"""`TrendScheduler`: fine selection as a Ray Tune scheduler. It translates; `raysel.trends` decides."""
+
+import logging
+import math
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from ray.tune.experiment import Trial
+from ray.tune.result import DEFAULT_METRIC, SHOULD_CHECKPOINT
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.trainable import FunctionTrainable
+
+from raysel.errors import CheckpointError, OptionError
+from raysel.history import History
+from raysel.target import Target
+from raysel.trends import Decision, Selection, mine, stages
+from raysel.tune.searcher import RecallSearcher, base_searcher
+
+if TYPE_CHECKING:
+    from ray.tune.execution.tune_controller import TuneController
+
+logger = logging.getLogger(__name__)
+
+PolicyOption = Literal["auto", "sync", "async"]
+
+
+class TrendScheduler(FIFOScheduler):
+    """Stops early the trials that convergence trends of past runs say cannot win.
+
+    Trials end at `max_t`. Before that they are judged at stages (five equal ones; with `method="paper"` every step). With
+    the synchronous policy a trial pauses at a stage until all have reached it, so that decisions do not depend on
+    timing; survivors resume from their checkpoints. With the asynchronous policy each is judged against what is known
+    when it arrives, and may be paused until more is known.
+
+    Args:
+        history: The past runs; the target's own are left out.
+        target: The dataset that a model is wanted for, or its name.
+        max_t: The step at which a trial ends, in units of `time_attr`; positive.
+        method: `default`, or `paper` for arXiv 2404.00069 to the letter.
+        policy: `sync`; `async`; or `auto`: `sync`, falling back to `async` with a warning where a trial reports no
+            checkpoint at a stage and so cannot be paused.
+        grace_period: No trial is judged before this step; 0 < grace_period <= max_t.
+        time_attr: The result that counts steps.
+        metric: The result to optimise; from Tune where not given.
+        mode: `max` or `min`; from Tune where not given.
+        margin: By how much another's predicted final must lie above a trial's to drop it (`method="paper"`).
+        seed: Seeds the clustering of trends.
+
+    Raises:
+        OptionError: If an option breaks its rule.
+        CheckpointError: With `policy="sync"`, if a trial reports no checkpoint at a stage.
+
+    A result whose metric is NaN or infinite counts as diverged: the trial is dropped at its next stage. A result without
+    the metric counts with the trial's last score.
+
+    >>> import tempfile
+    >>> history = History.create(tempfile.mkdtemp() + "/history")
+    >>> TrendScheduler(history, target="digits", max_t=5).debug_string()
+    'TrendScheduler (default, auto): 0 live, 0 finished, 0 stopped, 0 failed'
+    """
+
+    _supports_buffered_results = False
+
+    def __init__(
+        self,
+        history: History,
+        *,
+        target: Target | str,
+        max_t: float,
+        method: str = "default",
+        policy: PolicyOption = "auto",
+        grace_period: float = 1,
+        time_attr: str = "training_iteration",
+        metric: str | None = None,
+        mode: str | None = None,
+        margin: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not isinstance(history, History):
+            raise OptionError("history", history, "a raysel.History")
+        if policy not in get_args(PolicyOption):
+            raise OptionError("policy", policy, f"one of {', '.join(get_args(PolicyOption))}")
+        if mode not in (None, "max", "min"):
+            raise OptionError("mode", mode, "max or min")
+        if not margin >= 0:
+            raise OptionError("margin", margin, "a number of at least 0")
+        self._stages = stages(method=method, max_t=max_t, grace_period=grace_period)
+        self._history = history.pinned(history.parts())
+        self._target = Target.of(target)
+        self._method, self._policy, self._margin, self._seed = method, policy, margin, seed
+        self._time_attr, self._metric, self._mode = time_attr, metric, mode
+        self._selection: Selection | None = None
+
+    @property
+    def selection(self) -> Selection:
+        """The state of the fine selection; made when metric and mode are known."""
+        if self._selection is None:
+            lower_is_better = self._mode == "min"
+            self._selection = Selection(
+                method=self._method,
+                policy="async" if self._policy == "async" else "sync",
+                stages=self._stages,
+                trends=mine(self._history.curves(without=self._target.name), lower_is_better=lower_is_better),
+                margin=self._margin,
+                seed=self._seed,
+            )
+        return self._selection
+
+    @property
+    def decisions(self) -> Mapping[str, Decision]:
+        """The latest decision on every judged trial, by trial id."""
+        return self.selection.decisions
+
+    @property
+    def max_t(self) -> float:
+        """The step at which a trial ends."""
+        return self._stages[-1]
+
+    @property
+    def time_attr(self) -> str:
+        """The result that counts steps."""
+        return self._time_attr
+
+    @property
+    def mode(self) -> str:
+        """`max` or `min`."""
+        return self._mode or "max"
+
+    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
+        """Take metric and mode from Tune; refused where the constructor was given them too."""
+        if (self._metric and metric) or (self._mode and mode):
+            return False
+        self._metric, self._mode = metric or self._metric or DEFAULT_METRIC, mode or self._mode
+        return True
+
+    def on_trial_add(self, tune_controller: "TuneController", trial: Trial) -> None:
+        """A new trial, one that is tried again, or one restored."""
+        if trial.is_finished():
+            self.selection.finish(trial.trial_id)
+            return
+        searcher = base_searcher(tune_controller.search_alg)
+        shortlist = searcher.shortlist if isinstance(searcher, RecallSearcher) else None
+        model_key = searcher.model_key if isinstance(searcher, RecallSearcher) else "model"
+        model = str(trial.config.get(model_key, trial.trial_id))
+        known = shortlist is not None and model in shortlist.models
+        self.selection.add(
+            trial.trial_id,
+            model=model,
+            rank=shortlist.models.index(model) if known and shortlist else len(tune_controller.get_trials()),
+            prior=shortlist.priors[model] if known and shortlist else 0.0,
+        )
+        if self.selection.waiting(trial.trial_id) and trial.status == Trial.PENDING and trial.checkpoint:
+            # Restored while it waited at a stage. Tune would start it; paused it goes on waiting. (Tune files the trial
+            # by this status only after this call.)
+            trial.set_status(Trial.PAUSED)
+
+    def on_trial_result(self, tune_controller: "TuneController", trial: Trial, result: dict[str, Any]) -> str:
+        """Note a score and judge what can be judged."""
+        step = self._step(result)
+        if self.selection.standing(trial.trial_id) != "live":
+            return TrialScheduler.STOP
+        self.selection.report(trial.trial_id, step, self._score(trial, result))
+        if self.selection.at_end(trial.trial_id):
+            return TrialScheduler.STOP
+        if not self.selection.waiting(trial.trial_id):
+            return TrialScheduler.CONTINUE
+        self._judge(tune_controller, reporting=trial, pausable=self._pausable(trial, result))
+        if self.selection.standing(trial.trial_id) == "stopped":
+            return TrialScheduler.STOP
+        if self.selection.waiting(trial.trial_id):
+            self._tell_searcher(tune_controller, trial, paused=True)
+            return TrialScheduler.PAUSE
+        return TrialScheduler.CONTINUE
+
+    def on_trial_complete(self, tune_controller: "TuneController", trial: Trial, result: dict[str, Any]) -> None:
+        """A trial ended: at `max_t`, by itself, or because it was stopped."""
+        if self.selection.standing(trial.trial_id) == "live" and result.get(self._metric) is not None:
+            self.selection.report(trial.trial_id, self._step(result), self._score(trial, result))
+        self.selection.finish(trial.trial_id)
+
+    def on_trial_remove(self, tune_controller: "TuneController", trial: Trial) -> None:
+        """A waiting trial was stopped, here or by somebody else."""
+        self.selection.fail(trial.trial_id)
+
+    def on_trial_error(self, tune_controller: "TuneController", trial: Trial) -> None:
+        """A trial failed; Tune adds it again if it is to be retried."""
+        self.selection.fail(trial.trial_id)
+
+    def choose_trial_to_run(self, tune_controller: "TuneController") -> Trial | None:
+        """A pending trial, else a paused one that may go on."""
+        # The last trial that a stage waited for may have ended without a result.
+        self._judge(tune_controller)
+        trials = tune_controller.get_trials()
+        pending = next((t for t in trials if t.status == Trial.PENDING), None)
+        if pending is not None:
+            return pending
+        searcher = base_searcher(tune_controller.search_alg)
+        limit = searcher.max_concurrent if isinstance(searcher, RecallSearcher) else None
+        if limit is not None and sum(t.status == Trial.RUNNING for t in trials) >= limit:
+            return None
+        for trial in trials:
+            if trial.status == Trial.PAUSED and not self.selection.waiting(trial.trial_id):
+                self._tell_searcher(tune_controller, trial, paused=False)
+                return trial
+        return None
+
+    def debug_string(self) -> str:
+        """One line for Tune's status."""
+        standings = list(self._selection.standings().values()) if self._selection else []
+        counts = ", ".join(f"{standings.count(s)} {s}" for s in ("live", "finished", "stopped", "failed"))
+        return f"TrendScheduler ({self._method}, {self._policy}): {counts}"
+
+    def state(self) -> dict[str, Any]:
+        """What `HistoryRecorder` carries through a restore: plain data."""
+        return {"parts": list(self._history.parts()), "selection": self.selection.state()}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Take up where `state` was written, on the history as it was then."""
+        self._history = self._history.pinned(tuple(state["parts"]))
+        self._selection = None
+        self.selection.restore(state["selection"])
+
+    def _judge(
+        self, tune_controller: "TuneController", *, reporting: Trial | None = None, pausable: bool = True
+    ) -> None:
+        unpausable = () if pausable or reporting is None else (reporting.trial_id,)
+        made = self.selection.judge(arrivals=_arrivals(tune_controller), unpausable=unpausable)
+        trials = {t.trial_id: t for t in tune_controller.get_trials()} if made else {}
+        for name, decision in made.items():
+            logger.info("%s: %s", name, decision.reason)
+            if decision.action == "stop" and trials[name] is not reporting:
+                tune_controller.stop_trial(trials[name])
+
+    def _step(self, result: Mapping[str, Any]) -> float:
+        if self._time_attr not in result:
+            raise OptionError("time_attr", self._time_attr, "a key of every result that the trainable reports")
+        return float(result[self._time_attr])
+
+    def _score(self, trial: Trial, result: Mapping[str, Any]) -> float:
+        value = result.get(self._metric)
+        if value is None:
+            curve = self.selection.curve(trial.trial_id)
+            return curve[max(curve)] if curve else math.nan
+        score = float(value) if self.mode == "max" else -float(value)
+        return score if math.isfinite(score) else math.nan
+
+    def _pausable(self, trial: Trial, result: Mapping[str, Any]) -> bool:
+        # A function trainable is paused at the checkpoint it last reported: with none it would begin anew, with an
+        # older one it would go back. Class trainables are asked to save.
+        function = not trial.stub and issubclass(trial.get_trainable_cls(), FunctionTrainable)
+        if not function or result.get(SHOULD_CHECKPOINT):
+            return True
+        if self.selection.policy == "async":
+            return False
+        where = f"{trial.trial_id} reported no checkpoint at {self._time_attr} {self._step(result):g}, where it is to be paused"
+        if self._policy == "sync":
+            raise CheckpointError(f"{where}: report one with each result, or use TrendScheduler(policy='async')")
+        warnings.warn(f"{where}; trials are judged one by one instead (`policy='async'`)", stacklevel=2)
+        self.selection.judge_at_once()
+        return False
+
+    @staticmethod
+    def _tell_searcher(tune_controller: "TuneController", trial: Trial, *, paused: bool) -> None:
+        searcher = base_searcher(tune_controller.search_alg)
+        if isinstance(searcher, RecallSearcher):
+            (searcher.on_pause if paused else searcher.on_unpause)(trial.trial_id)
+
+
+def _arrivals(tune_controller: "TuneController") -> bool:
+    """Whether more trials may still be added."""
+    search = tune_controller.search_alg
+    if search.is_finished():
+        return False
+    limiter = getattr(search, "searcher", None)
+    if isinstance(base_searcher(search), RecallSearcher) or not hasattr(limiter, "live_trials"):
+        return True
+    # Another searcher behind a ConcurrencyLimiter, which counts paused trials as running: when all that it allows are
+    # waiting at a stage it adds none before the stage is judged.
+    waiting = sum(t.status == Trial.PAUSED for t in tune_controller.get_trials())
+    return bool(waiting < limiter.max_concurrent)

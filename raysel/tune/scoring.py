@@ -1,0 +1,212 @@
+"""Proxy scores on the target, computed by Ray tasks and kept in the history."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import ray
+
+from raysel.errors import HistoryError, OptionError
+from raysel.history import History
+from raysel.proxies import PROXIES
+from raysel.target import Target
+
+logger = logging.getLogger(__name__)
+
+Scores = dict[str, dict[str, float]]
+
+
+class ProxyScoring:
+    """Scores models on a target: one Ray task a model, several at a time, none computed twice.
+
+    Args:
+        history: Where scores are looked up and kept (under model, dataset, fingerprint of the data, proxy and version).
+        target: The dataset, with `samples`.
+        proxies: Names of proxies.
+        models: The models to score.
+        extract: See `RecallSearcher`.
+        resources: Resources of one task: `cpu`, `gpu` and custom ones.
+        max_samples: How many samples to look at, at most.
+        seed: Draws the samples.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        *,
+        target: Target,
+        proxies: Sequence[str],
+        models: Sequence[str],
+        extract: Callable[[str, Any], Any] | None,
+        resources: Mapping[str, float],
+        max_samples: int,
+        seed: int,
+    ) -> None:
+        self._history, self._target, self._extract = history, target, extract
+        self._proxies, self._models = tuple(proxies), tuple(models)
+        options: dict[str, Any] = {"num_cpus": resources.get("cpu", 1), "num_gpus": resources.get("gpu", 0)}
+        options["resources"] = {name: n for name, n in resources.items() if name not in ("cpu", "gpu")}
+        self._task = ray.remote(_score_model).options(**options)
+        self._samples, self._fingerprint_ref = (
+            ray.remote(_take_samples).options(num_returns=2).remote(target, max_samples, seed)
+        )
+        self._fingerprint: str | None = None
+        self._pending: dict[Any, str] = {}
+        self._scores: Scores = {}
+        self._rows: list[dict[str, Any]] = []
+
+    def poll(self) -> bool:
+        """Take in what has finished; true when nothing is pending any more. Never blocks."""
+        if self._fingerprint is None:
+            if not ray.wait([self._fingerprint_ref], timeout=0)[0]:
+                return False
+            self._fingerprint = ray.get(self._fingerprint_ref)
+            self._start()
+        done = ray.wait(list(self._pending), num_returns=len(self._pending), timeout=0)[0] if self._pending else []
+        for ref in done:
+            self._take(self._pending.pop(ref), ref)
+        if not self._pending and self._rows:
+            self._keep()
+        return not self._pending
+
+    def chosen(self) -> tuple[str | None, dict[str, float]]:
+        """The proxy to rank with and its scores: the first in the list that most models have."""
+        counts = {proxy: sum(proxy in scores for scores in self._scores.values()) for proxy in self._proxies}
+        best = max(self._proxies, key=lambda proxy: counts[proxy])
+        if not counts[best]:
+            logger.warning("no proxy could be computed on %s: recall goes on without", self._target.name)
+            return None, {}
+        return best, {model: scores[best] for model, scores in self._scores.items() if best in scores}
+
+    def _start(self) -> None:
+        self._scores = self._cached()
+        for model in self._models:
+            missing = [proxy for proxy in self._proxies if proxy not in self._scores.get(model, {})]
+            if missing:
+                ref = self._task.remote(model, missing, self._samples, self._target.task, self._extract)
+                self._pending[ref] = model
+        logger.info("scoring %d of %d models on %s", len(self._pending), len(self._models), self._target.name)
+
+    def _cached(self) -> Scores:
+        table = self._history.proxies()
+        versions = {proxy: PROXIES[proxy].version for proxy in self._proxies}
+        known = table[
+            (table["dataset"] == self._target.name)
+            & (table["fingerprint"] == self._fingerprint)
+            & table["model"].isin(self._models)
+        ]
+        scores: Scores = {}
+        for row in known.to_dict("records"):
+            if versions.get(row["proxy"]) == row["version"]:
+                scores.setdefault(row["model"], {})[row["proxy"]] = float(row["value"])
+        return scores
+
+    def _take(self, model: str, ref: Any) -> None:
+        try:
+            results = ray.get(ref)
+        except Exception as error:  # whatever a model's own code raises must not end the selection
+            logger.warning("%s cannot be scored on %s: %s", model, self._target.name, _last_line(error))
+            return
+        for proxy, (value, seconds, problem) in results.items():
+            if problem is not None:
+                logger.warning("%s has no %s on %s: %s", model, proxy, self._target.name, problem)
+                continue
+            logger.info("%s: %s %.4f on %s (%.2f s)", model, proxy, value, self._target.name, seconds)
+            self._scores.setdefault(model, {})[proxy] = value
+            self._rows.append(
+                {
+                    "model": model,
+                    "dataset": self._target.name,
+                    "fingerprint": self._fingerprint,
+                    "proxy": proxy,
+                    "version": PROXIES[proxy].version,
+                    "value": value,
+                    "seconds": seconds,
+                }
+            )
+
+    def _keep(self) -> None:
+        try:
+            self._history.append(proxies=pd.DataFrame(self._rows))
+        except (OSError, HistoryError) as error:
+            logger.warning("proxy scores could not be kept in %s: %s", self._history.uri, error)
+        self._rows = []
+
+
+def _take_samples(target: Target, max_samples: int, seed: int) -> tuple[tuple[Any, Any], str]:
+    """A task: the samples that proxies look at, and the fingerprint of all of them."""
+    if target.samples is None:
+        raise OptionError("samples", None, "a function that returns (inputs, labels)")
+    inputs, labels = target.samples()
+    labels = np.asarray(labels)
+    if len(labels) < 2 or labels.ndim != 1 or len(inputs) != len(labels):
+        raise OptionError("samples", (len(inputs), labels.shape), "inputs and labels of one length, at least 2")
+    chosen = subsample(labels, task=target.task, size=max_samples, seed=seed)
+    taken = inputs[chosen] if hasattr(inputs, "shape") else [inputs[i] for i in chosen]
+    return (taken, labels[chosen]), fingerprint(inputs, labels)
+
+
+def subsample(labels: Any, *, task: str, size: int, seed: int) -> Any:
+    """Indices of at most `size` samples, in order; for classification every class keeps its share, at least one sample."""
+    if len(labels) <= size:
+        return np.arange(len(labels))
+    order = np.random.default_rng(seed).permutation(len(labels))
+    if task == "regression":
+        return np.sort(order[:size])
+    # Sorting samples by their rank within the class, as a share of it, takes all classes down together.
+    groups = pd.Series(labels[order])
+    within = groups.groupby(groups).cumcount().to_numpy() / groups.map(groups.value_counts()).to_numpy()
+    return np.sort(order[np.argsort(within, kind="stable")[:size]])
+
+
+def fingerprint(inputs: Any, labels: Any) -> str:
+    """Sixteen hexadecimal digits that change with the data."""
+    digest = hashlib.sha256()
+    for part in (inputs, labels):
+        array = np.asarray(part)
+        digest.update(f"{array.dtype.kind}{array.shape}".encode())
+        if array.dtype.kind in "OU":
+            for item in array.ravel().tolist():
+                digest.update(f"{len(str(item))}:{item}".encode())
+        else:
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _score_model(
+    model: str, proxies: Sequence[str], samples: tuple[Any, Any], task: str, extract: Callable[[str, Any], Any] | None
+) -> dict[str, tuple[float, float, str | None]]:
+    """A task: (value, seconds, problem) by proxy; one forward pass feeds them all."""
+    if extract is None:
+        from raysel.models import extract
+    inputs, labels = samples
+    began = time.perf_counter()
+    found = extract(model, inputs)
+    passed = time.perf_counter() - began
+    results: dict[str, tuple[float, float, str | None]] = {}
+    for name in proxies:
+        proxy, began = PROXIES[name], time.perf_counter()
+        needed = getattr(found, proxy.needs)
+        problem = None
+        value = float("nan")
+        if task not in proxy.tasks:
+            problem = f"{name} is not defined for {task}"
+        elif needed is None:
+            problem = f"the model gives no {proxy.needs}"
+        else:
+            try:
+                value = float(proxy.score(np.asarray(needed), labels, task=task))
+            except (ValueError, ArithmeticError) as error:
+                problem = str(error)
+            else:
+                problem = None if np.isfinite(value) else f"the score is {value}"
+        results[name] = (value, passed + time.perf_counter() - began, problem)
+    return results
+
+
+def _last_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]

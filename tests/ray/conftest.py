@@ -1,0 +1,25 @@
+"""One local Ray instance for all tests here, silent and without a dashboard."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+os.environ.update(
+    RAY_AIR_NEW_OUTPUT="0",
+    RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS="0",
+    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="0",
+    TUNE_DISABLE_AUTO_CALLBACK_SYNCER="1",
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+)
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[None]:
+    """Ray on this machine, with four slots whatever the machine has."""
+    import ray
+
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    yield
+    ray.shutdown()

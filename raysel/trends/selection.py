@@ -8,6 +8,7 @@ synchronous policy it is a function of the reported curves alone.
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from raysel.errors import OptionError
@@ -72,7 +73,7 @@ class Selection:
     ) -> None:
         if policy not in get_args(Policy):
             raise OptionError("policy", policy, f"one of {', '.join(get_args(Policy))}")
-        if not stages or any(a >= b for a, b in zip(stages, stages[1:], strict=False)):
+        if not stages or any(a >= b for a, b in pairwise(stages)):
             raise OptionError("stages", stages, "at least one step, strictly ascending")
         self._method, self._policy, self._stages, self._trends = method, policy, stages, trends
         self._margin, self._seed = margin, seed
@@ -197,7 +198,7 @@ class Selection:
         )
 
     def winner(self) -> str | None:
-        """The trial with the best last score among those that were neither stopped nor failed; `None` if there is none."""
+        """The trial with the best last score of those neither stopped nor failed; `None` if there is none."""
         left = [
             Progress(trial=name, model=t.model, score=t.curve[t.step], rank=t.rank, prior=t.prior)
             for name, t in self._trials.items()
@@ -217,4 +218,7 @@ class Selection:
         """Take up where `state` was written."""
         self._policy = state["policy"]
         self._trials = {name: _Trial(**{**t, "curve": dict(t["curve"])}) for name, t in state["trials"].items()}
-        self.decisions = {name: Decision(**d) for name, d in state["decisions"].items()}
+        self.decisions = {
+            name: Decision(**{**d, "interval": d["interval"] and tuple(d["interval"])})
+            for name, d in state["decisions"].items()
+        }

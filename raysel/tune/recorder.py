@@ -39,8 +39,8 @@ class HistoryRecorder(Callback):
 
     Tune does not save the state of schedulers; it saves that of callbacks. Give the run's `TrendScheduler` here and a
     restored run stops the same trials as an undisturbed one. A run keeps its name in the history through restores, so
-    that every reported point is there exactly once. While the history cannot be written to, trials go on and their curves
-    wait.
+    that every reported point is there exactly once. While the history cannot be written to, trials go on and their
+    curves wait.
 
     Args:
         history: Where to record; it must exist.

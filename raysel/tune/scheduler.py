@@ -28,8 +28,8 @@ PolicyOption = Literal["auto", "sync", "async"]
 class TrendScheduler(FIFOScheduler):
     """Stops early the trials that convergence trends of past runs say cannot win.
 
-    Trials end at `max_t`. Before that they are judged at stages (five equal ones; with `method="paper"` every step). With
-    the synchronous policy a trial pauses at a stage until all have reached it, so that decisions do not depend on
+    Trials end at `max_t`. Before that they are judged at stages (five equal ones; with `method="paper"` every step).
+    With the synchronous policy a trial pauses at a stage until all have reached it, so that decisions do not depend on
     timing; survivors resume from their checkpoints. With the asynchronous policy each is judged against what is known
     when it arrives, and may be paused until more is known.
 
@@ -51,8 +51,8 @@ class TrendScheduler(FIFOScheduler):
         OptionError: If an option breaks its rule.
         CheckpointError: With `policy="sync"`, if a trial reports no checkpoint at a stage.
 
-    A result whose metric is NaN or infinite counts as diverged: the trial is dropped at its next stage. A result without
-    the metric counts with the trial's last score.
+    A result whose metric is NaN or infinite counts as diverged: the trial is dropped at its next stage. A result
+    without the metric counts with the trial's last score.
 
     >>> import tempfile
     >>> history = History.create(tempfile.mkdtemp() + "/history")
@@ -254,7 +254,8 @@ class TrendScheduler(FIFOScheduler):
             return True
         if self.selection.policy == "async":
             return False
-        where = f"{trial.trial_id} reported no checkpoint at {self._time_attr} {self._step(result):g}, where it is to be paused"
+        step = f"{self._time_attr} {self._step(result):g}"
+        where = f"{trial.trial_id} reported no checkpoint at {step}, where it is to be paused"
         if self._policy == "sync":
             raise CheckpointError(f"{where}: report one with each result, or use TrendScheduler(policy='async')")
         warnings.warn(f"{where}; trials are judged one by one instead (`policy='async'`)", stacklevel=2)

@@ -151,7 +151,7 @@ def _take_samples(target: Target, max_samples: int, seed: int) -> tuple[tuple[An
 
 
 def subsample(labels: Any, *, task: str, size: int, seed: int) -> Any:
-    """Indices of at most `size` samples, in order; for classification every class keeps its share, at least one sample."""
+    """Indices of at most `size` samples, in order; for classification every class keeps its share."""
     if len(labels) <= size:
         return np.arange(len(labels))
     order = np.random.default_rng(seed).permutation(len(labels))

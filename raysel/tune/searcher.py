@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from ray import cloudpickle
 from ray.tune.search import Searcher
-from ray.tune.search.sample import Categorical, Domain
+from ray.tune.search.sample import Categorical
 from ray.tune.search.variant_generator import generate_variants
 
-from raysel.errors import OptionError
+from raysel.errors import OptionError, UnknownNameError
 from raysel.history import History
 from raysel.proxies import PROXIES
-from raysel.errors import UnknownNameError
 from raysel.recall import METHODS, Clustering, Shortlist, cluster, rank, to_score
 from raysel.target import Target
 from raysel.tune.scoring import ProxyScoring
@@ -38,8 +37,8 @@ class RecallSearcher(Searcher):
     Args:
         history: The past runs; the target's own are left out. Proxy scores computed here are kept in it.
         target: The dataset that a model is wanted for, or its name (then no proxy can be computed).
-        proxies: Names of proxies to compute on the target by Ray tasks (the first that can be had for every scored model
-            is used), or ready scores by model.
+        proxies: Names of proxies to compute on the target by Ray tasks (the first of those that most models have is
+            used), or ready scores by model.
         top_k: How many models to recall, at least 1.
         method: `default`, or `paper` for arXiv 2404.00069 to the letter.
         tau: Models merge into clusters up to this distance; by the best silhouette where not given.
@@ -283,7 +282,18 @@ class RecallSearcher(Searcher):
             )
 
 
-_STATE = ("_metric", "_mode", "_candidates", "_draws", "_shortlist", "_proposed", "_live", "_paused", "_history", "max_concurrent")
+_STATE = (
+    "_metric",
+    "_mode",
+    "_candidates",
+    "_draws",
+    "_shortlist",
+    "_proposed",
+    "_live",
+    "_paused",
+    "_history",
+    "max_concurrent",
+)
 
 
 def base_searcher(search_alg: Any) -> Any:

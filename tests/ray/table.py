@@ -1,8 +1,8 @@
 """A planted zoo whose curves are known beforehand, and a trainable that reads them from a table."""
 
 import json
-import time
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -9,7 +9,7 @@ import pytest
 from ray import tune
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
-from raysel import History, RecallSearcher, Target
+from raysel import RecallSearcher, Target
 from raysel.errors import NothingToRecallError, OptionError, RayselError, UnknownNameError
 from tests.ray.table import MODELS, TARGET, planted_history
 

@@ -11,7 +11,16 @@ from ray import tune
 from raysel import History, HistoryRecorder, RecallSearcher, TrendScheduler
 from raysel.errors import CheckpointError
 from raysel.trends import Selection, mine, stages
-from tests.ray.table import BENCHMARKS, MODELS, STEPS, TARGET, noisy_table, planted_history, table_trainable, target_table
+from tests.ray.table import (
+    BENCHMARKS,
+    MODELS,
+    STEPS,
+    TARGET,
+    noisy_table,
+    planted_history,
+    table_trainable,
+    target_table,
+)
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 SPACE = {"model": tune.choice(list(MODELS)), "lr": tune.loguniform(1e-5, 1e-3)}
@@ -193,9 +202,7 @@ def test_faults_never_stall_a_stage(tmp_path: Path) -> None:
     assert [m for m in made if m[0] == "m00" and m[2] == "3"] == [("m00", "2", "3")], "the retry went on from step 2"
 
 
-def test_a_metric_that_is_missing_now_and_then_is_carried_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_metric_that_is_missing_now_and_then_is_carried_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     history, table = planted_history(tmp_path), target_table()
 
@@ -216,7 +223,11 @@ def test_the_recorded_reason_is_the_decision(tmp_path: Path) -> None:
     history = planted_history(tmp_path)
     scheduler = TrendScheduler(history, target=TARGET, max_t=STEPS)
     analysis = run(
-        tmp_path, table_trainable(target_table()), RecallSearcher(history, target=TARGET, top_k=4), scheduler, record=history
+        tmp_path,
+        table_trainable(target_table()),
+        RecallSearcher(history, target=TARGET, top_k=4),
+        scheduler,
+        record=history,
     )
     reasons = {d.reason for d in scheduler.decisions.values() if d.action == "stop"}
     runs = history.runs()

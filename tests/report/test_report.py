@@ -1,0 +1,152 @@
+"""What people read and what machines read."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from raysel.recall import Recalled, Shortlist
+from raysel.replay import Outcome
+from raysel.report import plain_selection, plain_shortlist, recall_table, sparkline, spending_table, trials_table
+from raysel.tune.run import Selected, TrialOutcome
+
+
+def shortlist() -> Shortlist:
+    """Two recalled models: one with history in a cluster of two, one without."""
+    entries = (
+        Recalled(model="zoo/a", cluster=0, representative="zoo/b", proxy=-0.25, score=0.5, reason="mean z-score +0.50"),
+        Recalled(model="hub/[new]", cluster=None, representative=None, proxy=None, score=0.0, reason="no history"),
+    )
+    clusters = (("zoo/b", "zoo/a"), ("zoo/c",))
+    return Shortlist(method="default", entries=entries, clusters=clusters, proxy="leep", regime="One dataset.")
+
+
+def selected(**changes: Any) -> Selected:
+    """A selection in which one of two trials was stopped."""
+    stopped = TrialOutcome(
+        model="hub/[new]", curve=((1.0, 0.2),), stopped_at=1.0, reason="halved", seconds=2.0, config={}
+    )
+    kept = TrialOutcome(
+        model="zoo/a", curve=((1.0, 0.5), (2.0, 0.75)), stopped_at=None, reason="trained", seconds=4.0, config={}
+    )
+    fields: dict[str, Any] = {
+        "selected": "zoo/a",
+        "metric": "accuracy",
+        "mode": "max",
+        "validation_score": 0.75,
+        "test_score": 0.7,
+        "steps": 3.0,
+        "seconds": 8.12345,
+        "shortlist": shortlist(),
+        "trials": (kept, stopped),
+    }
+    return Selected(**{**fields, **changes})
+
+
+BASELINES = {
+    "fine-tune all": Outcome(selected="zoo/c", score=0.8, steps=60.0, seconds=90.0),
+    "successive halving on all": Outcome(selected="zoo/a", score=0.7, steps=25.0, seconds=None),
+}
+
+
+def text(table: Table, *, width: int = 160) -> str:
+    """What a terminal of that width shows."""
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(table)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert isinstance(shown, str)
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high", "drawn"),
+    [
+        ([], 0.0, 1.0, ""),
+        ([0.0, 1.0], 0.0, 1.0, "▁█"),
+        ([-5.0, 5.0], 0.0, 1.0, "▁█"),
+        ([3.0, 3.0], 3.0, 3.0, "▅▅"),
+        ([float("nan"), 3.0], 3.0, 3.0, " ▅"),
+        ([float("nan"), float("inf")], 0.0, 1.0, " █"),
+        ([-2.0, -1.5, -1.0], -2.0, -1.0, "▁▅█"),
+    ],
+)
+def test_sparkline(values: list[float], low: float, high: float, drawn: str) -> None:
+    assert sparkline(values, low=low, high=high) == drawn
+
+
+def test_a_shortlist_as_plain_data_has_the_promised_keys() -> None:
+    plain = plain_shortlist(shortlist())
+    assert list(plain) == ["method", "shortlist", "clusters"]
+    assert plain["clusters"] == [["zoo/b", "zoo/a"], ["zoo/c"]]
+    assert plain["shortlist"][0] == {
+        "model": "zoo/a",
+        "cluster": 0,
+        "representative": "zoo/b",
+        "proxy": -0.25,
+        "score": 0.5,
+        "reason": "mean z-score +0.50",
+    }
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+
+
+def test_a_selection_as_plain_data_has_the_promised_keys() -> None:
+    plain = plain_selection(selected(), BASELINES)
+    keys = ["selected", "metric", "mode", "test_score", "steps", "seconds", "shortlist", "trials", "baselines"]
+    assert list(plain) == keys
+    assert plain["trials"] == [
+        {"model": "zoo/a", "curve": [[1.0, 0.5], [2.0, 0.75]], "stopped_at": None, "reason": "trained"},
+        {"model": "hub/[new]", "curve": [[1.0, 0.2]], "stopped_at": 1.0, "reason": "halved"},
+    ]
+    assert plain["baselines"]["fine-tune all"] == {"selected": "zoo/c", "test_score": 0.8, "steps": 60.0}
+    assert plain["shortlist"] == plain_shortlist(shortlist())["shortlist"]
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), None])
+def test_what_json_cannot_carry_is_null(score: float | None) -> None:
+    plain = plain_selection(selected(test_score=score), {})
+    assert json.loads(json.dumps(plain, allow_nan=False))["test_score"] is None
+
+
+def test_the_recall_table_shows_cluster_proxy_and_reason_and_takes_names_literally() -> None:
+    shown = text(recall_table(shortlist()))
+    assert "zoo/a" in shown
+    assert "0 (2 models)" in shown
+    assert "-0.2500" in shown
+    assert "mean z-score +0.50" in shown
+    assert "hub/[new]" in shown, "a name in brackets is no markup"
+    assert "no history" in shown
+    assert "One dataset." in shown
+
+
+def test_the_trials_table_shows_curves_on_one_scale_and_why_they_ended() -> None:
+    lines = text(trials_table(selected())).splitlines()
+    kept = next(line for line in lines if "zoo/a" in line)
+    stopped = next(line for line in lines if "hub/[new]" in line)
+    assert "▅█" in kept
+    assert "selected" in kept
+    assert "▁" in stopped
+    assert "stopped at 1" in stopped
+    assert "halved" in stopped
+
+
+def test_names_are_never_cut_short() -> None:
+    assert "hub/[new]" in text(trials_table(selected()), width=60)
+
+
+def test_the_spending_table_marks_what_was_replayed() -> None:
+    lines = text(spending_table(selected(), BASELINES)).splitlines()
+    ours = next(line for line in lines if "raysel (default)" in line)
+    assert ours.split()[-4:] == ["zoo/a", "0.7000", "3", "6"]
+    every = next(line for line in lines if "fine-tune all" in line)
+    assert "(replayed)" in every
+    assert every.split()[-4:] == ["zoo/c", "0.8000", "60", "90"]
+    halving = next(line for line in lines if "successive halving" in line)
+    assert halving.split()[-1] == "-", "seconds that nobody recorded are not made up"
+
+
+def test_without_baselines_nothing_is_said_to_be_replayed() -> None:
+    assert "replayed" not in text(spending_table(selected(), {}))

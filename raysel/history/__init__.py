@@ -2,5 +2,8 @@
 
 from raysel.history.curves import Curve
 from raysel.history.matrix import PerformanceMatrix
+from raysel.history.store import History
+from raysel.history.summary import DatasetSummary, Summary
+from raysel.history.tables import canonical, run_id
 
-__all__ = ["Curve", "PerformanceMatrix"]
+__all__ = ["Curve", "DatasetSummary", "History", "PerformanceMatrix", "Summary", "canonical", "run_id"]

@@ -1,0 +1,342 @@
+"""The folder that a history lives in: immutable part files, published whole or not at all.
+
+::
+
+    raysel-history.json                           says that this is a history, and its format
+    parts/<table>-<utc ns>-<uuid>.parquet         rows; a part is never changed
+    pins/<name>.json                              parts to keep through compaction
+    retired/<part>                                parts that compaction replaced and that a pin still names
+    tmp/                                          what is being written (only where a rename publishes)
+
+On a file system with an atomic rename a file is written under `tmp/`, brought to the disk and renamed; on an object
+store it is put in one go. Nothing here is pickled, and nothing read is trusted: names, sizes and types are checked, so
+that a stranger's folder gives an error or a good read.
+"""
+
+import json
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from raysel.errors import CorruptPartError, HistoryError, OptionError
+from raysel.history.tables import TABLES, Table
+
+MARKER = "raysel-history.json"
+PARTS, PINS, RETIRED, TEMPORARY = "parts", "pins", "retired", "tmp"
+
+# Rows of a part, so that no reader needs more memory for one than this takes; compaction writes several where it must.
+PART_ROWS = 5_000_000
+_ROW_GROUP = 131_072
+_MAX_PART_BYTES = 4 << 30
+_MAX_JSON_BYTES = 16 << 20
+_MAX_FOOTER_ITEMS = 1_000_000
+# A writer that is still at work after a day is taken for dead.
+_ABANDONED_NS = 24 * 3600 * 10**9
+_RENAMING = ("local", "hdfs")
+
+_PART = re.compile(rf"({'|'.join(TABLES)})-([0-9]{{20}})-([0-9a-f]{{32}})\.parquet")
+_clock = threading.Lock()
+_last_stamp = 0
+
+
+def table_of(part: str) -> str:
+    """The table that a part belongs to.
+
+    Raises:
+        OptionError: If this is no name of a part.
+    """
+    return _matched(part)[1]
+
+
+def stamp_of(part: str) -> int:
+    """When a part was written, in nanoseconds since 1970 (UTC)."""
+    return int(_matched(part)[2])
+
+
+def order_of(part: str) -> tuple[int, str]:
+    """What parts of one table are ordered by: the newest comes last, and its rows win."""
+    return stamp_of(part), part
+
+
+def is_part(name: str) -> bool:
+    """Whether a file name is one of a part."""
+    return bool(_PART.fullmatch(name))
+
+
+def new_stamp() -> int:
+    """The time in nanoseconds, later than every one that this process was given before."""
+    global _last_stamp
+    with _clock:
+        _last_stamp = max(time.time_ns(), _last_stamp + 1)
+        return _last_stamp
+
+
+class Folder:
+    """Files of one history on one file system.
+
+    Args:
+        uri: A path or any URI that `pyarrow.fs.FileSystem.from_uri` knows.
+        filesystem: Holds the folder, `uri` being the path in it; `None` to take it from the URI.
+
+    Raises:
+        OptionError: If no file system answers to the URI.
+    """
+
+    def __init__(self, uri: str, filesystem: pafs.FileSystem | None = None) -> None:
+        self._filesystem, self._root = _resolve(uri, filesystem)
+        self._renames = self._filesystem.type_name in _RENAMING
+
+    # Listing ----------------------------------------------------------------------------------------------------------
+
+    def files(self, area: str) -> dict[str, pafs.FileInfo]:
+        """Files and folders of one area by name (of the history's own folder where `area` is empty)."""
+        selector = pafs.FileSelector(self._path(area) if area else self._root, allow_not_found=True)
+        try:
+            return {info.base_name: info for info in self._filesystem.get_file_info(selector)}
+        except OSError as error:
+            raise HistoryError(f"the history at {self._root} cannot be reached: {error}") from error
+
+    def parts(self) -> tuple[str, ...]:
+        """The parts that can be read now, of every table, in the order that the newest row is found by.
+
+        A listing is not taken at one instant, so it can miss a row that compaction moves from one part to another
+        meanwhile. What was listed and is still there in the next listing was missed by neither: three listings that
+        only grow are asked for. The parts of `runs` are those of the one before the last, so that whatever their runs
+        had published before them is in the last.
+        """
+        listings: list[set[str]] = []
+        while True:
+            listings = [*listings[-2:], {name for name in self.files(PARTS) if is_part(name)}]
+            if len(listings) == 3 and listings[0] <= listings[1] <= listings[2]:
+                late_runs = {name for name in listings[2] - listings[1] if table_of(name) == "runs"}
+                return tuple(sorted(listings[2] - late_runs, key=order_of))
+
+    # Parts ------------------------------------------------------------------------------------------------------------
+
+    def publish(self, table: Table, rows: pa.Table, *, stamp: int | None = None) -> None:
+        """Write rows as parts of a table; `stamp` says how new they are, now by default."""
+        for start in range(0, len(rows), PART_ROWS):
+            name = f"{table.name}-{new_stamp() if stamp is None else stamp:020d}-{uuid.uuid4().hex}.parquet"
+            sink = pa.BufferOutputStream()
+            pq.write_table(
+                rows.slice(start, PART_ROWS).replace_schema_metadata(None),
+                sink,
+                row_group_size=_ROW_GROUP,
+                use_dictionary=[column.name for column in table.columns if column.is_text],
+                compression="zstd",
+                store_schema=False,
+            )
+            self._put(PARTS, name, sink.getvalue())
+
+    def read(self, part: str) -> pa.Table:
+        """The rows of a part in its table's columns, text dictionary-encoded.
+
+        Raises:
+            FileNotFoundError: If the part is gone.
+            CorruptPartError: If the file is damaged, is too large or does not hold the table's columns.
+        """
+        table = TABLES[table_of(part)]
+        path = self._path(PARTS, part)
+        try:
+            try:
+                file = self._filesystem.open_input_file(path)
+            except FileNotFoundError:
+                path = self._path(RETIRED, part)
+                file = self._filesystem.open_input_file(path)
+            with file:
+                if file.size() > _MAX_PART_BYTES:
+                    raise ValueError(f"it has {file.size():,} bytes, more than {_MAX_PART_BYTES:,}")
+                return _decoded(table, file)
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise CorruptPartError(f"the part {path} cannot be read: {reason}") from error
+
+    def retire(self, parts: Iterable[str]) -> None:
+        """Set parts aside that compaction has replaced; one that is gone already is passed over."""
+        for part in parts:
+            self._unless_gone(self._move, self._path(PARTS, part), self._path(RETIRED, part))
+
+    def sweep(self) -> None:
+        """Delete what no pin names among the parts set aside, and what dead writers left.
+
+        Pins are looked up only after the parts have been set aside: a pin that found its parts in place before that is
+        seen here.
+        """
+        retired = [name for name in self.files(RETIRED) if is_part(name)]
+        if retired:
+            kept = {part for parts in self.pins().values() for part in parts}
+            self.drop(RETIRED, (name for name in retired if name not in kept))
+        oldest = time.time_ns() - _ABANDONED_NS
+        self.drop(TEMPORARY, (name for name, info in self.files(TEMPORARY).items() if (info.mtime_ns or 0) < oldest))
+
+    def drop(self, area: str, names: Iterable[str]) -> None:
+        """Delete files; one that is gone already is passed over."""
+        for name in names:
+            self._unless_gone(self._filesystem.delete_file, self._path(area, name))
+
+    def pins(self) -> dict[str, tuple[str, ...]]:
+        """The parts that each pin keeps, by its name.
+
+        Raises:
+            HistoryError: If a pin does not list parts.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        for file in sorted(self.files(PINS)):
+            if not file.endswith(".json"):
+                continue
+            try:
+                content = self.read_json(PINS, file)
+            except FileNotFoundError:  # unpinned meanwhile
+                continue
+            parts = content.get("parts") if isinstance(content, dict) else None
+            if not isinstance(parts, list) or not all(isinstance(part, str) and is_part(part) for part in parts):
+                raise HistoryError(f"the pin {self._path(PINS, file)} does not list parts")
+            found[file.removesuffix(".json")] = tuple(parts)
+        return found
+
+    # JSON -------------------------------------------------------------------------------------------------------------
+
+    def read_json(self, area: str, name: str) -> object:
+        """What a small JSON file holds.
+
+        Raises:
+            FileNotFoundError: If there is none.
+            HistoryError: If it is too large or no JSON.
+        """
+        path = self._path(area, name)
+        try:
+            with self._filesystem.open_input_file(path) as file:
+                if file.size() > _MAX_JSON_BYTES:
+                    raise ValueError(f"it has {file.size():,} bytes, more than {_MAX_JSON_BYTES:,}")
+                return json.loads(file.read())
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, RecursionError) as error:
+            raise HistoryError(f"{path} cannot be read: {error}") from error
+
+    def write_json(self, area: str, name: str, value: object) -> None:
+        """Publish a small JSON file in the place of any of that name."""
+        self._put(area, name, json.dumps(value, indent=1).encode())
+
+    # Writing ----------------------------------------------------------------------------------------------------------
+
+    def make(self) -> None:
+        """Make the folder itself."""
+        self._filesystem.create_dir(self._root, recursive=True)
+
+    def _put(self, area: str, name: str, content: pa.Buffer | bytes) -> None:
+        target = self._path(area, name)
+        if not self._renames:
+            self._write(target, content)
+            return
+        temporary = self._path(TEMPORARY, f"{uuid.uuid4().hex}-{name}")
+        self._write(temporary, content)
+        if self._filesystem.type_name == "local":
+            # Without this a power cut could leave the name without the bytes.
+            descriptor = os.open(temporary, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        self._move(temporary, target)
+
+    def _write(self, path: str, content: pa.Buffer | bytes) -> None:
+        def write() -> None:
+            with self._filesystem.open_output_stream(path) as stream:
+                stream.write(content)
+
+        self._making_folder(write, path)
+
+    def _move(self, source: str, target: str) -> None:
+        self._making_folder(lambda: self._filesystem.move(source, target), target)
+
+    def _making_folder(self, action: Callable[[], None], path: str) -> None:
+        """Do it, and again after making the folder that it wants, should that be what was missing.
+
+        Folders are made on demand: object stores have none, and asking every time would cost a request.
+        """
+        try:
+            action()
+        except FileNotFoundError:
+            folder = str(PurePosixPath(path).parent)
+            if self._filesystem.get_file_info(folder).type == pafs.FileType.Directory:
+                raise
+            self._filesystem.create_dir(folder, recursive=True)
+            action()
+
+    def _unless_gone(self, action: Callable[..., None], path: str, *more: str) -> None:
+        """Do it, unless somebody else did and the file is gone."""
+        try:
+            action(path, *more)
+        except OSError:
+            if self._filesystem.get_file_info(path).type != pafs.FileType.NotFound:
+                raise
+
+    def _path(self, *names: str) -> str:
+        return "/".join(name for name in (self._root.rstrip("/"), *names) if name)
+
+
+def _resolve(uri: str, filesystem: pafs.FileSystem | None) -> tuple[pafs.FileSystem, str]:
+    if filesystem is None and "://" not in uri:
+        return pafs.LocalFileSystem(), os.path.abspath(os.path.expanduser(uri))
+    if filesystem is None:
+        try:
+            filesystem, path = pafs.FileSystem.from_uri(uri)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise OptionError("uri", uri, f"a path or a URI that pyarrow.fs knows ({error})") from error
+    else:
+        path = uri
+    # Beneath a subtree the file system shows whether it can rename.
+    while isinstance(filesystem, pafs.SubTreeFileSystem):
+        filesystem, path = filesystem.base_fs, f"{filesystem.base_path.rstrip('/')}/{path.lstrip('/')}"
+    return filesystem, path
+
+
+def _matched(part: str) -> re.Match[str]:
+    match = _PART.fullmatch(part)
+    if match is None:
+        raise OptionError("parts", part, "names of parts as `History.parts` gives them")
+    return match
+
+
+def _decoded(table: Table, file: pa.NativeFile) -> pa.Table:
+    parquet = pq.ParquetFile(
+        file,
+        read_dictionary=[column.name for column in table.columns if column.is_text],
+        thrift_string_size_limit=_MAX_JSON_BYTES,
+        thrift_container_size_limit=_MAX_FOOTER_ITEMS,
+        pre_buffer=True,
+    )
+    rows = parquet.metadata.num_rows
+    if not 0 <= rows <= PART_ROWS:
+        raise ValueError(f"it claims {rows:,} rows, but a part has at most {PART_ROWS:,}")
+    schema = parquet.schema_arrow
+    unknown = [name for name in schema.names if name not in table.names]
+    if unknown:
+        raise ValueError(f"column `{unknown[0]}` is not one of the table `{table.name}`")
+    for column in table.columns:
+        if column.name in schema.names:
+            found, due = schema.field(column.name).type, column.stored
+            if found != due:
+                raise ValueError(f"column `{column.name}` is of type {found}, but must be {due}")
+        elif column.required:
+            raise ValueError(f"column `{column.name}` is missing")
+    data = parquet.read()
+    data.validate(full=True)
+    arrays = [
+        data[column.name]
+        if column.name in schema.names
+        else pa.array([column.missing] * len(data), type=column.type).cast(column.stored)
+        for column in table.columns
+    ]
+    return pa.table(arrays, names=list(table.names))

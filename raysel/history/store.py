@@ -1,0 +1,350 @@
+"""The store: what earlier fine-tuning runs showed, kept by many writers without locks and read by anybody."""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from raysel.errors import (
+    DataError,
+    HistoryError,
+    HistoryExistsError,
+    HistoryNotFoundError,
+    OptionError,
+    UnknownNameError,
+)
+from raysel.history.check import problems
+from raysel.history.curves import Curve
+from raysel.history.folder import MARKER, PARTS, PINS, RETIRED, TEMPORARY, Folder, order_of, stamp_of, table_of
+from raysel.history.matrix import PerformanceMatrix
+from raysel.history.results import curves, matrix
+from raysel.history.summary import Summary, summarise
+from raysel.history.tables import TABLES, newest, validate
+
+_FORMAT = {"format": "raysel-history", "version": 1}
+_PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_ATTEMPTS = 50
+_READERS = 8
+
+_Result = TypeVar("_Result")
+
+
+class History:
+    """A folder of immutable Parquet parts that hold what earlier fine-tuning runs showed.
+
+    Appending writes new parts and publishes each with one rename or one object put: readers never see half a part,
+    writers never lock, and a crash loses at most what was not yet published. The newest row wins for the same key (the
+    keys are in `raysel.history.tables`); what was written later is newer, by the clocks of the writers.
+
+    It can be pickled: it holds where it is, and opens files when asked.
+
+    Args:
+        uri: A path, or any URI of `pyarrow.fs` (`s3://bucket/history`). It must hold a history: a typing mistake must
+            not look like an empty one.
+        filesystem: Holds the history, `uri` being the path in it; `None` to take it from the URI.
+
+    Raises:
+        HistoryNotFoundError: If the place holds no history.
+        HistoryError: If it cannot be reached, or is of a newer format.
+
+    >>> from tempfile import mkdtemp
+    >>> history = History.create(mkdtemp() + "/history")
+    >>> history.append(
+    ...     datasets=pd.DataFrame({"dataset": ["d"], "primary_metric": ["accuracy"], "mode": ["max"]}),
+    ...     runs=pd.DataFrame({"run_id": ["r"], "model": ["m"], "dataset": ["d"], "status": ["completed"],
+    ...                        "planned_steps": [2]}),
+    ...     observations=pd.DataFrame({"run_id": ["r", "r", "r"], "step": [1, 2, 2], "split": ["val", "val", "test"],
+    ...                                "metric": "accuracy", "value": [0.5, 0.8, 0.7]}))
+    >>> history.matrix().values.tolist()
+    [[0.7]]
+    """
+
+    def __init__(self, uri: str | os.PathLike[str], *, filesystem: pafs.FileSystem | None = None) -> None:
+        self._uri, self._filesystem = _place(uri), filesystem
+        self._pinned: tuple[str, ...] | None = None
+        self._open: Folder | None = None
+        try:
+            marker = self._folder.read_json("", MARKER)
+        except (FileNotFoundError, NotADirectoryError):
+            raise HistoryNotFoundError(
+                f"{uri} holds no history (it has no {MARKER}); History.create makes one, or `raysel history create`"
+            ) from None
+        if not isinstance(marker, dict) or marker.get("format") != _FORMAT["format"]:
+            raise HistoryNotFoundError(f"{uri} holds no history (its {MARKER} does not say so)")
+        if marker.get("version") != _FORMAT["version"]:
+            raise HistoryError(
+                f"the history at {uri} has format {marker.get('version')!r}, but this raysel reads {_FORMAT['version']}"
+            )
+
+    @classmethod
+    def create(cls, uri: str | os.PathLike[str], *, filesystem: pafs.FileSystem | None = None) -> "History":
+        """Make an empty history in a place that holds nothing yet.
+
+        Raises:
+            HistoryExistsError: If the place holds a history already.
+            HistoryError: If it holds something else, or cannot be written to.
+        """
+        folder = Folder(_place(uri), filesystem)
+        present = folder.files("")
+        if MARKER in present:
+            raise HistoryExistsError(f"{uri} holds a history already")
+        if set(present) - {TEMPORARY}:
+            raise HistoryError(f"{uri} is not empty (it holds {min(set(present) - {TEMPORARY})}): name a new folder")
+        try:
+            folder.write_json("", MARKER, _FORMAT)
+        except OSError as error:
+            raise HistoryError(f"no history can be made at {uri}: {error}") from error
+        return cls(uri, filesystem=filesystem)
+
+    @property
+    def uri(self) -> str:
+        """Where the history is."""
+        return self._uri
+
+    def __repr__(self) -> str:
+        view = "" if self._pinned is None else f", {len(self._pinned)} parts pinned"
+        return f"History({self._uri!r}{view})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": None}
+
+    @property
+    def _folder(self) -> Folder:
+        if self._open is None:
+            self._open = Folder(self._uri, self._filesystem)
+        return self._open
+
+    # Writing ----------------------------------------------------------------------------------------------------------
+
+    def append(
+        self,
+        *,
+        runs: pd.DataFrame | pa.Table | None = None,
+        observations: pd.DataFrame | pa.Table | None = None,
+        models: pd.DataFrame | pa.Table | None = None,
+        datasets: pd.DataFrame | pa.Table | None = None,
+        proxies: pd.DataFrame | pa.Table | None = None,
+    ) -> None:
+        """Add rows; those of a key that is there already take its place.
+
+        Everything is validated before anything is written. Observations are published before the runs, so a reader
+        that sees a run sees its points.
+
+        Raises:
+            DataError: If a row breaks a rule of `raysel.history.tables`, or gives a metric of a dataset the direction
+                opposite to the one it has.
+            OptionError: If no table is given.
+            HistoryError: If the history cannot be written to.
+        """
+        given = {"models": models, "datasets": datasets, "proxies": proxies, "observations": observations, "runs": runs}
+        checked = {name: validate(TABLES[name], rows) for name, rows in given.items() if rows is not None}
+        if not checked:
+            raise OptionError("append", None, "given at least one table")
+        if "datasets" in checked:
+            self._refuse_other_direction(checked["datasets"])
+        try:
+            for name, rows in checked.items():
+                self._folder.publish(TABLES[name], rows)
+        except OSError as error:
+            raise HistoryError(f"the history at {self._uri} cannot be written to: {error}") from error
+
+    def _refuse_other_direction(self, datasets: pa.Table) -> None:
+        known = self.datasets().dropna(subset=["mode"]).set_index("dataset")
+        for row, new in enumerate(datasets.to_pylist()):
+            if new["dataset"] in known.index:
+                old = known.loc[new["dataset"]]
+                if new["primary_metric"] == old["primary_metric"] and new["mode"] != old["mode"]:
+                    rule = f"{old['mode']!r}: {new['primary_metric']} of {new['dataset']} has that direction already"
+                    raise DataError("mode", new["mode"], rule, "datasets", row + 1)
+
+    def compact(self) -> None:
+        """Merge the parts of each table and drop rows that newer ones replaced; what can be read does not change.
+
+        Parts that a pin names are set aside, not deleted. A crash in the middle, other writers and another compaction
+        at the same time lose nothing: merged rows are published before the parts they came from go.
+        """
+        folder = self._folder
+        for table in TABLES.values():
+            merged, old = self._consistent(partial(_merged, folder, table.name), live=True)
+            if len(old) > 1:
+                # It is as new as the newest part in it, so that parts written meanwhile stay newer.
+                folder.publish(table, merged, stamp=max(stamp_of(part) for part in old))
+                folder.retire(old)
+        folder.sweep()
+
+    # Pins -------------------------------------------------------------------------------------------------------------
+
+    def parts(self) -> tuple[str, ...]:
+        """The names of the parts that this history, or this pinned view of it, reads."""
+        return self._folder.parts() if self._pinned is None else self._pinned
+
+    def pinned(self, parts: Iterable[str]) -> "History":
+        """A view that reads these parts and no others, whatever is written meanwhile.
+
+        Raises:
+            OptionError: If a name is not one of a part.
+        """
+        view = History.__new__(History)
+        view.__dict__.update(self.__getstate__())
+        view._pinned = tuple(sorted(set(parts), key=order_of))
+        return view
+
+    def pin(self, name: str) -> tuple[str, ...]:
+        """Keep the parts that are read now through every compaction until `unpin`; a pin of that name is replaced.
+
+        Returns:
+            The parts pinned, for `pinned`.
+
+        Raises:
+            OptionError: If the name does not do as a file name.
+        """
+        if not _PIN.fullmatch(name):
+            raise OptionError("pin", name, "1 to 128 letters, digits, dots, dashes and underscores")
+        for _ in range(_ATTEMPTS):
+            parts = self.parts()
+            self._folder.write_json(PINS, f"{name}.json", {"parts": list(parts)})
+            # Compaction sets parts aside first and looks for pins afterwards: what is in place now was pinned in time.
+            present = set(self._folder.files(PARTS)) | (set(self._folder.files(RETIRED)) if self._pinned else set())
+            if present.issuperset(parts):
+                return parts
+            if self._pinned is not None:
+                gone = min(set(parts) - present)
+                self._folder.drop(PINS, [f"{name}.json"])
+                raise HistoryError(f"the part {gone} of this view is gone: it was not pinned when it was compacted")
+        raise HistoryError(f"the parts of {self._uri} vanish as fast as they are listed")
+
+    def unpin(self, name: str) -> None:
+        """Let compaction delete what the pin kept.
+
+        Raises:
+            UnknownNameError: If there is no such pin.
+        """
+        known = self.pins()
+        if name not in known:
+            raise UnknownNameError("pin", name, sorted(known))
+        self._folder.drop(PINS, [f"{name}.json"])
+
+    def pins(self) -> dict[str, tuple[str, ...]]:
+        """The parts that each pin keeps, by its name."""
+        return self._folder.pins()
+
+    # Reading ----------------------------------------------------------------------------------------------------------
+
+    def runs(self) -> pd.DataFrame:
+        """The runs, one row each; `config` is JSON text."""
+        return self._plain("runs")
+
+    def observations(self) -> pd.DataFrame:
+        """The observations, one row a run, step, split and metric."""
+        return self._plain("observations")
+
+    def models(self) -> pd.DataFrame:
+        """What is known of models, one row each."""
+        return self._plain("models")
+
+    def datasets(self) -> pd.DataFrame:
+        """What is known of datasets, one row each."""
+        return self._plain("datasets")
+
+    def proxies(self) -> pd.DataFrame:
+        """The proxy scores, one row a model, revision, dataset, fingerprint, proxy and version."""
+        return self._plain("proxies")
+
+    def curves(
+        self, *, without: str | None = None, dataset: str | None = None, models: Iterable[str] | None = None
+    ) -> list[Curve]:
+        """Validation curves in the primary metric, turned so that higher is better, by dataset, model and run.
+
+        Runs without a validation point in that metric are left out; running, stopped and failed ones are in and marked.
+
+        Args:
+            without: A dataset to leave out (the target that the history is judged by).
+            dataset: Only this one.
+            models: Only these.
+        """
+        runs, observations, datasets = self._tables("runs", "observations", "datasets")
+        if without is not None:
+            runs = runs[runs["dataset"] != without]
+        if dataset is not None:
+            runs = runs[runs["dataset"] == dataset]
+        if models is not None:
+            runs = runs[runs["model"].isin(list(models))]
+        return curves(runs, observations, datasets)
+
+    def matrix(self, *, without: str | None = None) -> PerformanceMatrix:
+        """The performance matrix, models and datasets in order of their names.
+
+        Args:
+            without: A dataset to leave out (the target that the history is judged by).
+        """
+        runs, observations, datasets = self._tables("runs", "observations", "datasets")
+        if without is not None:
+            runs = runs[runs["dataset"] != without]
+        return matrix(runs, observations, datasets)
+
+    def proxy_scores(self, proxy: str) -> dict[tuple[str, str], float]:
+        """The newest score that a proxy gave each (model, dataset); empty where it was never recorded."""
+        rows = self._plain("proxies")
+        rows = rows[rows["proxy"] == proxy]
+        return dict(zip(zip(rows["model"], rows["dataset"], strict=True), rows["value"].tolist(), strict=True))
+
+    def check(self) -> list[str]:
+        """What is wrong with the history, one sentence each; empty where nothing is."""
+        return problems(self._folder, self.parts())
+
+    def summary(self) -> Summary:
+        """How much the history holds."""
+        parts, files = self.parts(), self._folder.files(PARTS)
+        return summarise(
+            self._uri,
+            sizes=[files[part].size or 0 for part in parts if part in files],
+            tables=dict(zip(TABLES, self._tables(*TABLES), strict=True)),
+            pins=tuple(self.pins()),
+        )
+
+    def _plain(self, name: str) -> pd.DataFrame:
+        rows = self._consistent(lambda parts: _merged(self._folder, name, parts))[0]
+        return _frame(rows.cast(TABLES[name].schema))
+
+    def _tables(self, *names: str) -> list[pd.DataFrame]:
+        """Tables of one and the same state of the history, text as categories."""
+        return self._consistent(lambda parts: [_frame(_merged(self._folder, name, parts)[0]) for name in names])
+
+    def _consistent(self, read: Callable[[tuple[str, ...]], _Result], *, live: bool = False) -> _Result:
+        """Read parts of one listing; where compaction took one away meanwhile, list and read again."""
+        view = self._pinned is not None and not live
+        for _ in range(1 if view else _ATTEMPTS):
+            with suppress(FileNotFoundError):
+                return read(self._folder.parts() if live else self.parts())
+        if view:
+            raise HistoryError(f"a part of this view of {self._uri} is gone: it was not pinned when it was compacted")
+        raise HistoryError(f"the parts of {self._uri} vanish as fast as they are listed")
+
+
+def _place(uri: str | os.PathLike[str]) -> str:
+    if not isinstance(uri, (str, os.PathLike)) or not str(uri):
+        raise OptionError("uri", uri, "a path or a URI")
+    return os.fspath(uri)
+
+
+def _merged(folder: Folder, name: str, parts: Iterable[str]) -> tuple[pa.Table, list[str]]:
+    """The rows of one table, the newest of each key, and the parts they came from."""
+    table = TABLES[name]
+    own = [part for part in parts if table_of(part) == name]
+    if not own:
+        return table.empty, own
+    with ThreadPoolExecutor(_READERS) as readers:
+        rows = pa.concat_tables(list(readers.map(folder.read, own)))
+    return newest(table, rows.unify_dictionaries().combine_chunks()), own
+
+
+def _frame(rows: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = rows.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return frame

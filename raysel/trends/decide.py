@@ -65,9 +65,10 @@ def decide(
         decisions = paper.judge(stage, margin=margin, seed=seed) if method == "paper" else default.judge(stage)
     going = sum(decision.action == "continue" for decision in decisions.values()) or 1
     for progress in ordered:
-        if progress not in healthy:
-            survives = not healthy and progress is ordered[0]
-            decisions[progress.trial] = _diverged(progress, survives, fraction, going_on(going, len(live)))
+        if progress.trial not in decisions:
+            decisions[progress.trial] = _diverged(
+                progress, survives=not decisions, fraction=fraction, going=going_on(going, len(live))
+            )
     return {progress.trial: decisions[progress.trial] for progress in live}
 
 
@@ -90,7 +91,7 @@ def winner(live: Sequence[Progress]) -> str:
     return max(last, key=lambda trial: last[trial])
 
 
-def _diverged(progress: Progress, survives: bool, fraction: float, going: str) -> Decision:
+def _diverged(progress: Progress, *, survives: bool, fraction: float, going: str) -> Decision:
     """The decision on a trial whose score is not finite."""
     told = f"its score is {progress.score} at {spent(fraction)}, so it diverged"
     if survives:

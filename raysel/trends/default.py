@@ -94,10 +94,10 @@ def standardised(scores: FloatArray) -> FloatArray:
     >>> standardised(np.array([1.0, 2.0, 6.0])).round(2).tolist()
     [-0.93, -0.46, 1.39]
     """
-    # A power of two changes no digit, and the squares of a diverged trial's scores then stay finite.
-    scaled = np.ldexp(scores, -int(np.frexp(np.abs(scores).max())[1]))
-    median = np.median(scaled)
-    clipped = np.maximum(scaled, median - _CLIP * (scaled.max() - median))
+    median, best = float(np.median(scores)), float(scores.max())
+    clipped = np.maximum(scores, median - _CLIP * (best - median))
+    # A power of two changes no digit, and the squares of huge scores stay finite.
+    clipped = np.ldexp(clipped, -int(np.frexp(np.abs(clipped).max())[1]))
     spread = clipped.std()
     return (clipped - clipped.mean()) / spread if spread > 1e-12 else np.zeros_like(scores)
 

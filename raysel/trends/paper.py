@@ -10,12 +10,15 @@ Notation
     v               the target's validation score at the stage
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import ThreadpoolController
 
 from raysel.arrays import FloatArray
 from raysel.trends.decision import Decision, Progress
@@ -23,6 +26,9 @@ from raysel.trends.mining import Trends
 from raysel.trends.stages import Stage, going_on
 
 _CLUSTERS = 4
+# A few points are no work to share; on a machine whose cores are busy with trials, threads that wait for each other
+# make k-means twenty times slower.
+_THREADS = ThreadpoolController()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,7 +53,7 @@ def convergence_trends(trends: Trends, model: str, *, fraction: float, seed: int
 
     1-D k-means over x with 4 clusters, or as many as there are distinct points (scikit-learn, `n_init=10`); the final
     of a trend is the mean of y over its cluster. Runs without a final help to place the clusters; a cluster of such
-    runs alone predicts nothing and is passed over. Points less than 1e-7 of the largest apart are not distinct.
+    runs alone predicts nothing and is passed over.
 
     Args:
         trends: What past runs did.
@@ -63,8 +69,11 @@ def convergence_trends(trends: Trends, model: str, *, fraction: float, seed: int
     # A power of two changes no digit, and the squares of a diverged run's scores then stay finite.
     exponent = int(np.frexp(np.abs(scores).max())[1])
     scaled = np.ldexp(scores, -exponent)
-    clusters = min(_CLUSTERS, len(np.unique(scaled.round(7))))
-    fitted = KMeans(clusters, n_init=10, random_state=seed).fit(scaled[:, None])
+    clusters = min(_CLUSTERS, len(np.unique(scaled)))
+    with _THREADS.limit(limits=1, user_api="openmp"), warnings.catch_warnings():
+        # Points that differ in the last bits may fall into fewer clusters, of which the others are then empty.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = KMeans(clusters, n_init=10, random_state=seed).fit(scaled[:, None])
     centres = np.ldexp(fitted.cluster_centers_[:, 0], exponent)
     # By ascending centre, since k-means numbers its clusters at random.
     members = [finals[(fitted.labels_ == cluster) & ~np.isnan(finals)] for cluster in range(clusters)]
@@ -106,7 +115,7 @@ def judge(stage: Stage, *, margin: float, seed: int) -> dict[str, Decision]:
             reason = f"goes on: {told}; {going}"
         elif p.trial in overtaken:
             rival = overtaken[p.trial]
-            further = f", further ahead than the margin of {margin:g}" if margin else ""
+            further = f", more than the margin of {margin:g} above" if margin else ""
             reason = (
                 f"stopped: {told}; {rival.trial} is ahead with {stage.shown(rival.score)} and is predicted to end at "
                 f"{stage.shown(predicted[rival.trial])}{further}; {going}"

@@ -97,8 +97,9 @@ class Stage:
 
     def standing(self, progress: Progress, outlook: str) -> str:
         """Where a trial stands: its score, its outlook and the leader's score."""
-        leads = "the leader" if progress is self.leader else f"leader {self.shown(self.leader.score)}"
-        return f"{self.shown(progress.score)} at {spent(self.fraction)}, {outlook}, {leads}"
+        lead = "the leader" if progress is self.leader else f"leader {self.shown(self.leader.score)}"
+        alone = "the only live trial" if self.size == 1 else lead
+        return f"{self.shown(progress.score)} at {spent(self.fraction)}, {outlook}, {alone}"
 
 
 def best_recalled_first(live: Sequence[Progress]) -> tuple[Progress, ...]:

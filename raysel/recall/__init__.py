@@ -1,5 +1,7 @@
 """Coarse recall: which few models of a zoo are worth fine-tuning on the target."""
 
+from raysel.recall.clustering import Clustering
+from raysel.recall.rank import METHODS, Method, cluster, rank, to_score
 from raysel.recall.shortlist import Recalled, Shortlist
 
-__all__ = ["Recalled", "Shortlist"]
+__all__ = ["METHODS", "Clustering", "Method", "Recalled", "Shortlist", "cluster", "rank", "to_score"]

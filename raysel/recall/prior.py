@@ -1,0 +1,48 @@
+"""How good a model is on average, before anything is known of it on the target."""
+
+import numpy as np
+
+from raysel.arrays import FloatArray
+
+
+def standardise(values: FloatArray) -> FloatArray:
+    """Each column's z-scores over what is measured in it: mean 0 and deviation 1, all 0 where all are equal.
+
+    Args:
+        values: (n_models, n_datasets), or (n_models,) for one column; NaN where not measured.
+
+    Returns:
+        The same shape, NaN where not measured.
+
+    >>> standardise(np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, 5.0]])).tolist()
+    [[-1.0, 0.0], [1.0, 0.0], [nan, 0.0]]
+    """
+    measured = ~np.isnan(values)
+    count = np.maximum(measured.sum(axis=0), 1)
+    mean = np.sum(values, axis=0, where=measured) / count
+    centred = values - mean
+    spread = np.sqrt(np.sum(centred**2, axis=0, where=measured) / count)
+    largest = np.max(np.abs(values), axis=0, where=measured, initial=0.0)
+    varied = spread > 1e-12 * largest  # less is rounding
+    z: FloatArray = np.where(measured, 0.0, np.nan)
+    np.divide(centred, spread, out=z, where=varied & measured)
+    return z
+
+
+def prior(z: FloatArray) -> FloatArray:
+    """The mean z-score, shrunk towards 0 as if two more datasets had shown each model to be average.
+
+    p = Σ_d z[m, d] / (number measured + 2), so that a model without history has p = 0.
+
+    Args:
+        z: (n_models, n_datasets) z-scores, NaN where not measured.
+
+    Returns:
+        (n_models,)
+
+    >>> prior(np.array([[1.0, 2.0], [np.nan, 1.5], [np.nan, np.nan]])).tolist()
+    [0.75, 0.5, 0.0]
+    """
+    measured = ~np.isnan(z)
+    shrunk: FloatArray = np.sum(z, axis=1, where=measured) / (measured.sum(axis=1) + 2)
+    return shrunk

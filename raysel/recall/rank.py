@@ -1,0 +1,217 @@
+"""Coarse recall as pure functions of values: cluster the zoo, say whom to score, rank the candidates."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from math import isfinite
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+
+from raysel.arrays import FloatArray
+from raysel.errors import NothingToRecallError, OptionError, UnknownNameError
+from raysel.history import PerformanceMatrix
+from raysel.recall import default, paper
+from raysel.recall.clustering import Clustering, cut
+from raysel.recall.evidence import Evidence, Propagate
+from raysel.recall.shortlist import Recalled, Shortlist
+
+Method = Literal["default", "paper"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+
+class _Rules(Protocol):
+    """What a method's module has: how good each model is on average, how unlike two are, whom to score, how to rank."""
+
+    def standing(self, matrix: PerformanceMatrix) -> FloatArray: ...
+    def distances(self, matrix: PerformanceMatrix) -> FloatArray: ...
+    def to_score(self, clustering: Clustering, propagate: Propagate) -> tuple[str, ...]: ...
+    def rank(self, evidence: Evidence) -> tuple[list[Recalled], str]: ...
+
+
+_RULES: dict[str, _Rules] = {"default": default, "paper": paper}
+
+
+def cluster(matrix: PerformanceMatrix, *, method: Method = "default", tau: float | None = None) -> Clustering:
+    """Cluster the models of a history by what they scored.
+
+    Models on which nothing was measured are left out. The order of models and datasets does not matter.
+
+    Args:
+        matrix: The history, the target left out.
+        method: `default` compares z-scores, so that columns may be on any scale; `paper` compares scores in [0, 1].
+        tau: The linkage distance up to which clusters merge; by default the cut with the best silhouette.
+
+    Raises:
+        UnknownNameError: If the method is unknown.
+        OptionError: If tau is not a positive number.
+        DataError: If the paper's method is given scores that are not in [0, 1].
+
+    >>> matrix = PerformanceMatrix(models=("a", "b", "c"), datasets=("x",), values=np.array([[0.5], [0.52], [0.9]]))
+    >>> cluster(matrix, method="paper").clusters
+    (('b', 'a'), ('c',))
+    """
+    rules, matrix = _rules(method), _canonical(matrix)
+    numbers, tau = cut(rules.distances(matrix), tau)
+    groups: list[list[str]] = [[] for _ in range(numbers.max(initial=-1) + 1)]
+    for model, number in zip(matrix.models, numbers, strict=True):
+        groups[number].append(model)
+    return Clustering.of(groups, _standing(rules, matrix), method=method, tau=tau)
+
+
+def to_score(
+    matrix: PerformanceMatrix,
+    candidates: Iterable[str],
+    clustering: Clustering,
+    *,
+    method: Method = "default",
+    propagate: Propagate = "representative",
+) -> tuple[str, ...]:
+    """The candidates that need a proxy score on the target: those that stand for others, and those without history.
+
+    Args:
+        matrix: The history, the target left out.
+        candidates: The models to choose from.
+        clustering: What `cluster` made of `matrix` with the same method. Only candidates represent a cluster.
+        method: `default` has every representative scored, `paper` those of two models or more.
+        propagate: With `own`, members are scored themselves.
+
+    Raises:
+        UnknownNameError: If method or propagate is unknown.
+        OptionError: If the clustering was made by another method, or lacks a candidate that has history.
+
+    >>> matrix = PerformanceMatrix(models=("a", "b", "c"), datasets=("x",), values=np.array([[0.5], [0.52], [0.9]]))
+    >>> to_score(matrix, ["a", "b", "c", "new"], cluster(matrix, method="paper"), method="paper")
+    ('b', 'new')
+    """
+    rules, matrix = _rules(method), _canonical(matrix)
+    _check_propagate(propagate)
+    clustering, unseen = _split(rules, matrix, candidates, clustering, method)
+    return (*rules.to_score(clustering, propagate), *unseen)
+
+
+def rank(
+    matrix: PerformanceMatrix,
+    candidates: Iterable[str],
+    *,
+    clustering: Clustering | None = None,
+    method: Method = "default",
+    top_k: int = 10,
+    proxy: str | None = None,
+    proxy_scores: Mapping[str, float] | None = None,
+    propagate: Propagate = "representative",
+    recorded: Mapping[tuple[str, str], float] | None = None,
+    tau: float | None = None,
+    seed: int = 0,
+) -> Shortlist:
+    """The candidates most worth fine-tuning on the target, each with the reason.
+
+    The whole matrix is the zoo that standard scores and clusters come from; candidates are chosen from it, and may have
+    no row in it. A candidate named twice counts once. With fewer candidates than `top_k` all are recalled, and the
+    regime says so. The order of models, datasets and candidates does not matter.
+
+    Args:
+        matrix: The history, the target left out.
+        candidates: The models to choose from.
+        clustering: What `cluster` made of `matrix` with the same method; made here by default.
+        method: `default` (`raysel.recall.default`) or `paper` (`raysel.recall.paper`).
+        top_k: How many models to recall, at least 1.
+        proxy: The name of the proxy that the scores are from; `leep` has a weight of its own in the paper's method.
+        proxy_scores: Proxy scores on the target by model, higher is better. One that is missing, NaN or infinite counts
+            as average.
+        propagate: `representative`: members take the score of their cluster's representative (under `default` only
+            those that were not scored themselves). `own`: each model has its own score or none.
+        recorded: That proxy's scores by (model, dataset) on the benchmark datasets, from which `default` learns how far
+            to trust it.
+        tau: The linkage distance up to which clusters merge; by default the cut with the best silhouette.
+        seed: For the order of candidates of which nothing at all is known.
+
+    Raises:
+        NothingToRecallError: If there are no candidates.
+        UnknownNameError: If method or propagate is unknown.
+        OptionError: If an option breaks its rule, or the clustering does not fit.
+        DataError: If the paper's method is given scores that are not in [0, 1].
+
+    >>> matrix = PerformanceMatrix(models=("a", "b", "c"), datasets=("x", "y"),
+    ...                            values=np.array([[0.5, 60.0], [0.6, 70.0], [0.9, 65.0]]))
+    >>> shortlist = rank(matrix, ["a", "b", "c"], top_k=2)
+    >>> shortlist.models, shortlist.entries[0].reason
+    (('c', 'b'), 'mean z-score +0.69 over 2 datasets, as prior +0.34')
+    """
+    rules, matrix = _rules(method), _canonical(matrix)
+    _check_propagate(propagate)
+    if not isinstance(top_k, int) or top_k < 1:
+        raise OptionError("top_k", top_k, "an integer of at least 1")
+    if not isinstance(seed, int) or seed < 0:
+        raise OptionError("seed", seed, "an integer of at least 0")
+    if proxy is None and (proxy_scores or recorded):
+        raise OptionError("proxy", proxy, "the name of the proxy whose scores are given")
+    if clustering is not None and tau is not None:
+        raise OptionError("tau", tau, "left out where a clustering is given")
+    candidates = sorted(set(candidates))
+    if not candidates:
+        raise NothingToRecallError("`candidates` is empty, but must name at least one model to choose from")
+
+    given = proxy_scores or {}
+    scores = {model: float(given[model]) for model in candidates if isfinite(given.get(model, np.nan))}
+    clustering, unseen = _split(
+        rules, matrix, candidates, clustering or cluster(matrix, method=method, tau=tau), method
+    )
+    shuffled = [unseen[i] for i in np.random.default_rng(seed).permutation(len(unseen))]
+    entries, regime = rules.rank(
+        Evidence(
+            matrix=matrix,
+            clustering=clustering,
+            unseen=tuple(sorted(shuffled, key=lambda model: -scores.get(model, -np.inf))),
+            proxy=proxy,
+            scores=scores,
+            propagate=propagate,
+            recorded=recorded or {},
+        )
+    )
+    if top_k > len(entries):
+        regime += f" All {len(entries)} are recalled, fewer than the {top_k} asked for."
+    return Shortlist(
+        method=method, entries=tuple(entries[:top_k]), clusters=clustering.clusters, proxy=proxy, regime=regime
+    )
+
+
+def _rules(method: str) -> _Rules:
+    if method not in _RULES:
+        raise UnknownNameError("method", method, METHODS)
+    return _RULES[method]
+
+
+def _check_propagate(propagate: str) -> None:
+    if propagate not in get_args(Propagate):
+        raise UnknownNameError("propagate", propagate, get_args(Propagate))
+
+
+def _canonical(matrix: PerformanceMatrix) -> PerformanceMatrix:
+    """Rows and columns by name, so that order cannot decide between equals, and none of them empty."""
+    measured = ~np.isnan(matrix.values)
+    rows = [i for i in np.argsort(np.array(matrix.models, dtype=object)) if measured[i].any()]
+    columns = [j for j in np.argsort(np.array(matrix.datasets, dtype=object)) if measured[:, j].any()]
+    return replace(
+        matrix,
+        models=tuple(matrix.models[i] for i in rows),
+        datasets=tuple(matrix.datasets[j] for j in columns),
+        values=matrix.values[np.ix_(rows, columns)],
+        lower_is_better=tuple(matrix.lower_is_better[j] for j in columns),
+    )
+
+
+def _standing(rules: _Rules, matrix: PerformanceMatrix) -> dict[str, float]:
+    return dict(zip(matrix.models, rules.standing(matrix).tolist(), strict=True))
+
+
+def _split(
+    rules: _Rules, matrix: PerformanceMatrix, candidates: Iterable[str], clustering: Clustering, method: str
+) -> tuple[Clustering, list[str]]:
+    """The clusters of the candidates that have history, and the names of those that have none."""
+    if clustering.method != method:
+        raise OptionError("clustering", f"made by method {clustering.method}", f"made by method {method}")
+    wanted = set(candidates)
+    seen = wanted & matrix.row.keys()
+    if absent := sorted(seen - clustering.number.keys()):
+        raise OptionError("clustering", f"without {absent[0]}", "made of the matrix that the candidates are ranked by")
+    return clustering.among(seen, _standing(rules, matrix)), sorted(wanted - seen)

@@ -1,1 +1,13 @@
-""""""
+"""The command line: one module a verb, one verb a question.
+
+Verbs import what they work with when they are called, so that `raysel --help` answers at once.
+"""
+
+from raysel.cli.history import history
+from raysel.cli.recall import recall
+from raysel.cli.root import main
+
+main.add_command(history)
+main.add_command(recall)
+
+__all__ = ["main"]

@@ -1,7 +1,16 @@
 """How answers are shown: tables for people, plain data for machines."""
 
-from raysel.report.plain import plain_selection, plain_shortlist
+from raysel.report.plain import plain_history, plain_selection, plain_shortlist
 from raysel.report.sparkline import sparkline
-from raysel.report.tables import recall_table, spending_table, trials_table
+from raysel.report.tables import history_table, recall_table, spending_table, trials_table
 
-__all__ = ["plain_selection", "plain_shortlist", "recall_table", "sparkline", "spending_table", "trials_table"]
+__all__ = [
+    "history_table",
+    "plain_history",
+    "plain_selection",
+    "plain_shortlist",
+    "recall_table",
+    "sparkline",
+    "spending_table",
+    "trials_table",
+]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from raysel.history import Summary
 from raysel.recall import Shortlist
 from raysel.replay import Outcome
 
@@ -22,6 +23,14 @@ def plain_shortlist(shortlist: Shortlist) -> dict[str, Any]:
         "shortlist": _entries(shortlist),
         "clusters": [list(cluster) for cluster in shortlist.clusters],
     }
+
+
+def plain_history(summary: Summary) -> dict[str, Any]:
+    """What `raysel history show --json` prints: the fields of `Summary`, times as ISO 8601 in UTC."""
+    plain = asdict(summary)
+    for name in ("first", "last"):
+        plain[name] = None if plain[name] is None else plain[name].isoformat()
+    return plain
 
 
 def plain_selection(selected: "Selected", baselines: Mapping[str, Outcome]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Answers as tables for people to read in a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from raysel.history import Summary
 from raysel.recall import Shortlist
 from raysel.replay import Outcome
 from raysel.report.sparkline import sparkline
@@ -15,41 +17,45 @@ if TYPE_CHECKING:
     from raysel.tune.run import Selected
 
 
-def recall_table(shortlist: Shortlist) -> Table:
+def history_table(summary: Summary) -> Group:
+    """The datasets of a history, and how much it holds in all."""
+    runs = ", ".join(f"{count} {status}" for status, count in summary.runs.items() if count) or "none"
+    proxies = ", ".join(f"{count} {proxy}" for proxy, count in summary.proxies.items()) or "none"
+    lines = [
+        f"{summary.models} models, {len(summary.datasets)} datasets, {summary.cells} of "
+        f"{summary.models * len(summary.datasets)} cells of the performance matrix measured.",
+        f"Runs: {runs}. Observations: {summary.observations}. Proxy scores: {proxies}.",
+        f"{summary.parts} parts, {summary.size_bytes / 1e6:.1f} MB.",
+    ]
+    if summary.pins:
+        lines.append(f"Pins: {', '.join(summary.pins)}.")
+    if summary.first and summary.last:
+        lines.append(f"Recorded from {summary.first:%Y-%m-%d} to {summary.last:%Y-%m-%d} (UTC).")
+    columns = ("dataset", "models", "runs", "mode", "metric")
+    table = _table(*columns, right=("models", "runs"))
+    for entry in summary.datasets:
+        _row(table, entry.dataset, str(entry.models), str(entry.runs), entry.mode or "-", entry.metric or "-")
+    return _titled(f"History {summary.uri}", table, " ".join(lines))
+
+
+def recall_table(shortlist: Shortlist) -> Group:
     """The recalled models, best first: cluster, proxy score, recall score and reason."""
-    table = _table(
-        f"Recalled: {len(shortlist.entries)} models (method {shortlist.method})",
-        "",
-        "model",
-        "cluster",
-        f"{shortlist.proxy or 'proxy'}",
-        "score",
-        "why",
-        caption=shortlist.regime,
-        right=("", shortlist.proxy or "proxy", "score"),
-    )
+    proxy = shortlist.proxy or "proxy"
+    table = _table("", "model", "cluster", proxy, "score", "why", right=("", proxy, "score"))
     for place, entry in enumerate(shortlist.entries, start=1):
         size = None if entry.cluster is None else len(shortlist.clusters[entry.cluster])
         cluster = "no history" if size is None else f"{entry.cluster} ({size} model{'' if size == 1 else 's'})"
         _row(table, str(place), entry.model, cluster, _number(entry.proxy), _number(entry.score), entry.reason)
-    return table
+    title = f"Recalled: {len(shortlist.entries)} models (method {shortlist.method})"
+    return _titled(title, table, shortlist.regime)
 
 
-def trials_table(selected: "Selected") -> Table:
+def trials_table(selected: "Selected") -> Group:
     """Each trial's curve, how far it came, and when and why it ended; all curves are drawn to one scale."""
     scores = [score for trial in selected.trials for _, score in trial.curve]
     low, high = min(scores, default=0.0), max(scores, default=0.0)
-    table = _table(
-        f"Fine-tuned: {len(selected.trials)} models",
-        "model",
-        "curve",
-        selected.metric,
-        "steps",
-        "ended",
-        "why",
-        caption=f"Validation {selected.metric} by step, drawn from {low:.4g} to {high:.4g}.",
-        right=(selected.metric, "steps"),
-    )
+    metric = selected.metric
+    table = _table("model", "curve", metric, "steps", "ended", "why", right=(metric, "steps"))
     for trial in selected.trials:
         last, score = trial.curve[-1] if trial.curve else (0.0, None)
         ended = "at its end" if trial.stopped_at is None else f"stopped at {trial.stopped_at:g}"
@@ -62,29 +68,19 @@ def trials_table(selected: "Selected") -> Table:
             "selected" if trial.model == selected.selected and trial.stopped_at is None else ended,
             trial.reason,
         )
-    return table
+    caption = f"Curves are validation {metric} by step, drawn from {low:.4g} to {high:.4g}."
+    return _titled(f"Fine-tuned: {len(selected.trials)} models", table, caption)
 
 
-def spending_table(selected: "Selected", baselines: Mapping[str, Outcome]) -> Table:
+def spending_table(selected: "Selected", baselines: Mapping[str, Outcome]) -> Group:
     """What the selection found and spent, beside what other ways of choosing find and spend on recorded runs.
 
     Args:
         selected: The selection.
         baselines: By name; in the same unit of steps. Their rows are marked as replayed.
     """
-    table = _table(
-        f"Selected: {selected.selected}",
-        "",
-        "model",
-        f"test {selected.metric}",
-        "steps",
-        "seconds of training",
-        caption=f"From start to end the selection took {selected.seconds:.0f} s. Rows marked `replayed` were not run "
-        "now: they are told from recorded runs of every model on this target."
-        if baselines
-        else f"From start to end the selection took {selected.seconds:.0f} s.",
-        right=(f"test {selected.metric}", "steps", "seconds of training"),
-    )
+    columns = ("", "model", f"test {selected.metric}", "steps", "seconds of training")
+    table = _table(*columns, right=columns[2:])
     trained = sum(trial.seconds for trial in selected.trials)
     _row(
         table,
@@ -97,24 +93,27 @@ def spending_table(selected: "Selected", baselines: Mapping[str, Outcome]) -> Ta
     for name, outcome in baselines.items():
         seconds = "-" if outcome.seconds is None else f"{outcome.seconds:.0f}"
         _row(table, f"{name} (replayed)", outcome.selected, _number(outcome.score), f"{outcome.steps:g}", seconds)
-    return table
+    caption = f"From start to end the selection took {selected.seconds:.0f} s."
+    if baselines:
+        caption += (
+            " Replayed rows were not run now: they are told from recorded runs of every model on this target, their "
+            "seconds one run after the other."
+        )
+    return _titled(f"Selected: {selected.selected}", table, caption)
 
 
-def _table(title: str, *columns: str, caption: str, right: tuple[str, ...]) -> Table:
-    table = Table(
-        title=Text(title, style="bold"),
-        caption=Text(caption),
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
+def _table(*columns: str, right: Sequence[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         # Only the last column gives way: a name that is cut short cannot be pasted.
-        table.add_column(
-            Text(column), justify="right" if column in right else "left", no_wrap=column != columns[-1], overflow="fold"
-        )
+        justify: JustifyMethod = "right" if column in right else "left"
+        table.add_column(Text(column), justify=justify, no_wrap=column != columns[-1], overflow="fold")
     return table
+
+
+def _titled(title: str, table: Table, caption: str) -> Group:
+    # Not the table's own title and caption, which are no wider than the table.
+    return Group(Text(title, style="bold"), table, Text(caption), Text())
 
 
 def _row(table: Table, *cells: str) -> None:

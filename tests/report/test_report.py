@@ -5,8 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 
 from raysel.recall import Recalled, Shortlist
 from raysel.replay import Outcome
@@ -52,7 +51,7 @@ BASELINES = {
 }
 
 
-def text(table: Table, *, width: int = 160) -> str:
+def text(table: RenderableType, *, width: int = 160) -> str:
     """What a terminal of that width shows."""
     console = Console(file=io.StringIO(), width=width, color_system=None)
     console.print(table)

@@ -1,0 +1,48 @@
+"""Progress of a selection, a line an event, on standard error."""
+
+import time
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+from rich.text import Text
+
+from raysel.cli.output import console
+
+
+class ProgressLines(tune.Callback):
+    """Prints each result and each end of a trial as it comes.
+
+    Args:
+        metric: The result to show.
+        time_attr: The result that counts steps.
+        max_t: The step at which a trial ends.
+    """
+
+    def __init__(self, *, metric: str, time_attr: str, max_t: float) -> None:
+        self._metric, self._time_attr, self._max_t = metric, time_attr, max_t
+        self._began = time.monotonic()
+
+    def line(self, message: str, *, style: str = "") -> None:
+        """Print a line with the seconds since the start."""
+        text = Text(f"{time.monotonic() - self._began:6.1f} s  {message}", style=style)
+        console(stderr=True).print(text, soft_wrap=True)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A trial reported a score."""
+        step = f"{self._time_attr} {result[self._time_attr]:g} of {self._max_t:g}"
+        self.line(f"{trial.config['model']}: {self._metric} {result[self._metric]:.4f} at {step}")
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A trial ended, or was stopped."""
+        last = (trial.last_result or {}).get(self._time_attr, 0)
+        if last < self._max_t:
+            self.line(f"{trial.config['model']}: stopped at {self._time_attr} {last:g}", style="dim")
+        else:
+            self.line(f"{trial.config['model']}: trained to the end", style="bold")
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A trial failed for good."""
+        self.line(f"{trial.config['model']}: failed, see {trial.error_file}", style="red")

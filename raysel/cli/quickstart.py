@@ -1,0 +1,177 @@
+"""`raysel quickstart`: the whole loop on this machine, offline, in minutes."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from raysel.cli.output import console, json_option, print_json
+from raysel.errors import OptionError
+
+if TYPE_CHECKING:
+    from raysel.finetune import Data
+    from raysel.history import History
+    from raysel.replay import Outcome
+    from raysel.tune.run import Selected
+
+EPOCHS = 5
+TOP_K = 6
+SLOTS = 4
+"""Trials that run at once at most, however many processors there are: each takes about half a gigabyte."""
+STORE_BYTES = 200_000_000
+"""Ray's object store: the data of a mini task is a few megabytes."""
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing leaves this machine
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results go to the history
+}
+
+
+@click.command()
+@click.option("--target", default="digits", show_default=True, help="The task of the mini zoo to find a model for.")
+@click.option(
+    "--method",
+    type=click.Choice(["default", "paper"]),
+    default="default",
+    show_default=True,
+    help="How to recall and when to stop: raysel's own method, or that of arXiv 2404.00069 to the letter.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seeds the selection.")
+@json_option
+def quickstart(target: str, method: str, seed: int, as_json: bool) -> None:
+    """The whole loop on this machine, offline, in minutes.
+
+    A zoo of small pre-trained models and the history of fine-tuning them on benchmark tasks come with raysel. Their
+    best candidates for the target are recalled, fine-tuned for real on Ray, and stopped early when they cannot win.
+    The target is new to the history that is used: what is on record of it serves only for the baselines, which are
+    replayed and say what fine-tuning all models and successive halving on all would have found and spent.
+
+    Ray is started on this machine and stopped again; with RAY_ADDRESS set, that cluster is used, on the node that this
+    runs on.
+
+    JSON: `selected`, `metric`, `mode`, `test_score`, `steps` (epochs spent on the target), `seconds`; `shortlist`, as
+    `raysel recall` has it; `trials`, a list of `model`, `curve` ([epoch, validation score] pairs), `stopped_at` (an
+    epoch, or null) and `reason`; `baselines`, by name `selected`, `test_score` and `steps`.
+    """
+    from raysel.report import plain_selection, recall_table, spending_table, trials_table
+
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    # Only the answer may reach standard output, whatever a library prints.
+    with redirect_stdout(sys.stderr):
+        selected, baselines = _select(target, method=method, seed=seed)
+    if as_json:
+        print_json(plain_selection(selected, baselines))
+    else:
+        console().print(recall_table(selected.shortlist), trials_table(selected), spending_table(selected, baselines))
+
+
+def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[str, "Outcome"]]:
+    from raysel import zoo
+    from raysel.history import History
+    from raysel.target import Target
+
+    data = zoo.load_task(target)
+    shipped = History(zoo.history_path())
+    baselines = _baselines(shipped, target)
+    with TemporaryDirectory(prefix="raysel-") as folder, _ray() as resources:
+        from ray import tune
+
+        from raysel.cli.progress import ProgressLines
+        from raysel.finetune import trainable
+        from raysel.tune.run import run_selection
+
+        history = _without(shipped, target, Path(folder) / "history")
+        selected = run_selection(
+            tune.with_parameters(trainable, data=data),
+            history=history,
+            target=Target(data.name, task=data.task, samples=partial(_samples, data)),
+            models=zoo.models(),
+            metric=data.metric,
+            mode=data.mode,
+            max_t=EPOCHS,
+            space={"epochs": EPOCHS, "seed": seed},
+            time_attr="epoch",
+            method=method,
+            proxies=["logme"],
+            top_k=TOP_K,
+            seed=seed,
+            resources=resources,
+            max_concurrent=SLOTS,
+            storage_path=str(Path(folder) / "results"),
+            callbacks=[ProgressLines(metric=data.metric, time_attr="epoch", max_t=EPOCHS)],
+        )
+    return selected, baselines
+
+
+def _samples(data: "Data") -> tuple[Any, Any]:
+    return data.train.inputs, data.train.labels
+
+
+def _baselines(shipped: "History", target: str) -> dict[str, "Outcome"]:
+    """What the plain alternatives found and spent on the target, in epochs."""
+    from dataclasses import replace
+
+    from raysel.replay import fine_tune_all, successive_halving
+
+    curves = shipped.curves(dataset=target)
+    epochs = EPOCHS / curves[0].planned_steps
+    outcomes = {"fine-tune all": fine_tune_all(curves), "successive halving on all": successive_halving(curves)}
+    return {name: replace(outcome, steps=outcome.steps * epochs) for name, outcome in outcomes.items()}
+
+
+def _without(shipped: "History", target: str, folder: Path) -> "History":
+    """A copy of the shipped history that has never seen the target."""
+    from raysel.history import History
+
+    runs, observations, proxies = shipped.runs(), shipped.observations(), shipped.proxies()
+    runs = runs[runs["dataset"] != target]
+    copy = History.create(folder)
+    copy.append(
+        runs=runs,
+        observations=observations[observations["run_id"].isin(runs["run_id"])],
+        models=shipped.models(),
+        datasets=shipped.datasets().query("dataset != @target"),
+        proxies=proxies[proxies["dataset"] != target],
+    )
+    return copy
+
+
+@contextmanager
+def _ray() -> Iterator[dict[str, float]]:
+    """Ray on this machine, or at RAY_ADDRESS; yields the resources of a trial, which keep it on this node."""
+    import ray
+
+    address = os.environ.get("RAY_ADDRESS")
+    if address is None:
+        processors = min(SLOTS, os.cpu_count() or 1)
+        ray.init(
+            address="local",
+            num_cpus=processors,
+            object_store_memory=STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="error",
+        )
+    else:
+        if address.startswith("ray://"):
+            raise OptionError("RAY_ADDRESS", address, "host:port of a cluster that this machine is a node of")
+        ray.init(log_to_driver=False, logging_level="error")
+    try:
+        here = ray.get_runtime_context().get_node_id()
+        node = next(node for node in ray.nodes() if node["NodeID"] == here)
+        if node["Resources"].get("CPU", 0) < 1:
+            raise OptionError("RAY_ADDRESS", address, "a cluster with processors on this node, where the files are")
+        # Checkpoints lie in a folder of this machine, so trials stay on it.
+        yield {"cpu": 1, f"node:{node['NodeManagerAddress']}": 0.001}
+    finally:
+        ray.shutdown()

@@ -1,14 +1,15 @@
 """What can be wrong with a history, found and said in sentences."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raysel.errors import CorruptPartError, HistoryError
 from raysel.history.folder import MARKER, PARTS, PINS, RETIRED, TEMPORARY, Folder, is_part, table_of
-from raysel.history.results import at_last_step, metrics, of_runs
+from raysel.history.results import directions, points
 from raysel.history.tables import TABLES, newest
 
 _NAMED = 3
@@ -71,41 +72,42 @@ def _pins(folder: Folder) -> Iterator[str]:
 
 
 def _directions(tables: dict[str, pa.Table]) -> Iterator[str]:
-    rows = tables["datasets"].to_pandas().dropna(subset=["primary_metric"])
-    modes = rows.groupby(["dataset", "primary_metric"], observed=True)["mode"].nunique()
-    for dataset, metric in modes[modes > 1].index:
-        yield f"{metric} of dataset {dataset} was recorded as max and as min; the newest is in force"
+    modes = defaultdict(set)
+    for row in tables["datasets"].select(["dataset", "primary_metric", "mode"]).to_pylist():
+        modes[row["dataset"], row["primary_metric"]].add(row["mode"])
+    for (dataset, metric), found in modes.items():
+        if len(found) > 1:
+            yield f"{metric} of dataset {dataset} was recorded as max and as min; the newest is in force"
 
 
 def _runs(tables: dict[str, pa.Table]) -> Iterator[str]:
-    runs, observations, datasets = (
-        newest(TABLES[name], tables[name]).to_pandas() for name in ("runs", "observations", "datasets")
-    )
-    orphans = observations.loc[~observations["run_id"].isin(runs["run_id"]), "run_id"]
+    runs, observations, datasets = (newest(TABLES[name], tables[name]) for name in ("runs", "observations", "datasets"))
+    ids, status = runs["run_id"].cast(pa.string()), runs["status"]
+    orphans = observations["run_id"].filter(pc.invert(pc.is_in(observations["run_id"], value_set=ids)))
     if len(orphans):
-        names = sorted(orphans.unique())
+        names = sorted(pc.unique(orphans.cast(pa.string())).to_pylist())
         yield f"{len(orphans)} observations belong to {_some(names, 'run')} that no row of `runs` describes"
-    joined = of_runs(runs, observations)
-    observed = np.zeros(len(runs), bool)
-    observed[joined["run"]] = True
-    due = runs["status"].isin(["completed", "stopped"]).to_numpy()
+    found = points(runs, observations)[0]
+    observed, ended = np.zeros(len(runs), bool), np.zeros(len(runs), bool)
+    observed[found.run] = True
+    ended[found.run[found.at_end(runs)]] = True
+    due = pc.is_in(status, value_set=pa.array(["completed", "stopped"])).to_numpy()
     if (due & ~observed).any():
-        yield f"{_some(sorted(runs.loc[due & ~observed, 'run_id']), 'run')} ended without an observation"
-    ended = np.zeros(len(runs), bool)
-    ended[joined.loc[at_last_step(runs, joined), "run"]] = True
-    endless = (runs["status"] == "completed").to_numpy() & observed & ~ended
+        names = sorted(ids.filter(pa.array(due & ~observed)).to_pylist())
+        yield f"{_some(names, 'run')} ended without an observation"
+    endless = pc.equal(status, "completed").to_numpy() & observed & ~ended
     if endless.any():
-        names = sorted(runs.loc[endless, "run_id"])
-        yield f"{_some(names, 'completed run')} lack a value at the last planned step, and so a final"
+        names = sorted(ids.filter(pa.array(endless)).to_pylist())
+        yield f"{_some(names, 'completed run')} without a value at the last planned step, and so without a final"
     yield from _without_direction(runs, observations, datasets)
 
 
-def _without_direction(runs: pd.DataFrame, observations: pd.DataFrame, datasets: pd.DataFrame) -> Iterator[str]:
-    recorded = set(datasets.dropna(subset=["primary_metric"])["dataset"])
-    taken = metrics(runs, observations, datasets)["metric"]
-    for dataset in sorted(set(runs["dataset"].unique()) - recorded):
-        if dataset in taken.index:
-            rest = f"its only metric, {taken[dataset]}, is taken, higher being better"
+def _without_direction(runs: pa.Table, observations: pa.Table, datasets: pa.Table) -> Iterator[str]:
+    recorded = set(datasets.filter(pc.is_valid(datasets["mode"]))["dataset"].to_pylist())
+    taken = directions(runs, observations, datasets)
+    for dataset in sorted(set(pc.unique(runs["dataset"].cast(pa.string())).to_pylist()) - recorded):
+        if dataset in taken:
+            rest = f"its only metric, {taken[dataset][0]}, is taken, higher being better"
         else:
             rest = "it has not exactly one metric, so it has no results"
         yield f"dataset {dataset} has no primary metric and direction on record: {rest}"

@@ -1,7 +1,7 @@
 """From rows to results: finals, curves and the performance matrix.
 
-Notation: a *run* is a row of `runs`, and `run` in a table of observations is the number of that row. All tables come
-with text as categories and without repeated keys. Nothing here loops over runs but the making of `Curve`s.
+Notation: `run` is the number of a row of `runs`; arrays are by run, `(n_runs,)`, or by observation, `(n_points,)`.
+Tables come with text dictionary-encoded and without repeated keys. Nothing loops over runs but the making of `Curve`s.
 
 The rules (what the definitions leave open is decided here):
 
@@ -16,62 +16,100 @@ The rules (what the definitions leave open is decided here):
 """
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from raysel.arrays import FloatArray, IntArray
 from raysel.history.curves import Curve
 from raysel.history.matrix import PerformanceMatrix
+from raysel.history.tables import encoded
 
 BoolArray = NDArray[np.bool_]
 # Steps are counted in floating point: three steps of 0.1 and 0.3 are the same place.
 _STEP_TOLERANCE = 1e-9
-_OF_CURVE = ("run_id", "model", "dataset", "status", "planned_steps", "seed", "config")
+_OF_CURVE = ["run_id", "model", "dataset", "status", "planned_steps", "seed", "config"]
 
 
-def metrics(runs: pd.DataFrame, observations: pd.DataFrame, datasets: pd.DataFrame) -> pd.DataFrame:
-    """The primary metric and the mode of each dataset that has one: columns `metric` and `mode`, indexed by dataset."""
-    recorded = datasets.dropna(subset=["primary_metric"])
-    known = pd.DataFrame(
-        {"metric": recorded["primary_metric"].astype(object), "mode": recorded["mode"].astype(object)}
-    ).set_index(recorded["dataset"].astype(object))
-    others = runs[~runs["dataset"].isin(known.index)].reset_index(drop=True)
-    if others.empty:
-        return known
-    observations = of_runs(others, observations)
-    pairs = pd.DataFrame(
-        {
-            "dataset": others["dataset"].cat.codes.to_numpy()[observations["run"]],
-            "metric": observations["metric"].cat.codes.to_numpy(),
-        }
-    ).drop_duplicates()
-    single = pairs.drop_duplicates("dataset", keep=False)
-    inferred = pd.DataFrame(
-        {"metric": observations["metric"].cat.categories.to_numpy(object)[single["metric"]], "mode": "max"},
-        index=others["dataset"].cat.categories.to_numpy(object)[single["dataset"]],
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Points:
+    """Observations of runs that are described: all arrays are (n_points,).
+
+    Args:
+        run: The run that each belongs to.
+        step: Where in that run.
+        is_test: True for a test value, false for a validation value.
+        value: The value as recorded.
+        seconds: Since the run began; NaN where not recorded.
+        metric: The code of the metric.
+    """
+
+    run: IntArray
+    step: FloatArray
+    is_test: BoolArray
+    value: FloatArray
+    seconds: FloatArray
+    metric: IntArray
+
+    def at_end(self, runs: pa.Table) -> BoolArray:
+        """Which of them were made at the last planned step of their run."""
+        planned = runs["planned_steps"].to_numpy()[self.run]
+        close: BoolArray = np.isclose(self.step, planned, rtol=_STEP_TOLERANCE, atol=0.0)
+        return close
+
+    def pick(self, chosen: BoolArray | IntArray) -> "Points":
+        """Those chosen, by a mask or in the order of an index."""
+        return Points(**{name: values[chosen] for name, values in vars(self).items()})
+
+
+def points(runs: pa.Table, observations: pa.Table) -> tuple[Points, pa.Array]:
+    """The observations of these runs, and the metrics that their codes stand for."""
+    codes, ids = encoded(observations["run_id"])
+    run = _place_in(runs["run_id"].cast(pa.string()), ids)[codes]
+    metric, names = encoded(observations["metric"])
+    split, splits = encoded(observations["split"])
+    found = Points(
+        run=run,
+        step=observations["step"].to_numpy(),
+        is_test=_place_in(pa.array(["test"]), splits)[split] == 0,
+        value=observations["value"].to_numpy(),
+        seconds=observations["seconds"].to_numpy(),
+        metric=metric,
     )
-    return pd.concat([known, inferred]) if len(inferred) else known
+    return found.pick(run >= 0), names
 
 
-def matrix(runs: pd.DataFrame, observations: pd.DataFrame, datasets: pd.DataFrame) -> PerformanceMatrix:
+def directions(runs: pa.Table, observations: pa.Table, datasets: pa.Table) -> dict[str, tuple[str, str]]:
+    """The primary metric and the mode of each dataset that has one."""
+    recorded = datasets.filter(pc.is_valid(datasets["primary_metric"]))
+    columns = (recorded[name].to_pylist() for name in ("dataset", "primary_metric", "mode"))
+    known = {dataset: (metric, mode) for dataset, metric, mode in zip(*columns, strict=True)}
+    dataset, names = encoded(runs["dataset"])
+    unknown = _place_in(pa.array(list(known), type=pa.string()), names) < 0
+    if not unknown[dataset].any():
+        return known
+    found, metrics = points(runs, observations)
+    pairs = pd.DataFrame({"dataset": dataset[found.run], "metric": found.metric})
+    single = pairs[unknown[pairs["dataset"]]].drop_duplicates().drop_duplicates("dataset", keep=False)
+    for code, metric in zip(single["dataset"], single["metric"], strict=True):
+        known[names[code].as_py()] = metrics[metric].as_py(), "max"
+    return known
+
+
+def matrix(runs: pa.Table, observations: pa.Table, datasets: pa.Table) -> PerformanceMatrix:
     """The performance matrix, models and datasets by name, those without a single cell left out."""
-    runs, observations, signs = _in_primary_metric(runs, observations, datasets)
-    final, validation = _ends(runs, observations)
-    models, model_names = _ranks(runs["model"])
-    columns, dataset_names = _ranks(runs["dataset"])
+    runs = _by_id(runs)
+    found, signs = _in_primary_metric(runs, observations, datasets)
+    final, validation = _ends(runs, found)
+    keys = {name: encoded(runs[name]) for name in ("model", "dataset", "revision", "config")}
     cells = pd.DataFrame(
-        {
-            "model": models,
-            "dataset": columns,
-            "revision": _ranks(runs["revision"])[0],
-            "config": _ranks(runs["config"])[0],
-            "final": final * signs,
-            "validation": validation * signs,
-        }
+        {name: codes for name, (codes, _) in keys.items()} | {"final": final * signs, "validation": validation * signs}
     )[~np.isnan(final)]
-    configurations = cells.groupby(["model", "dataset", "revision", "config"]).mean().reset_index()
+    configurations = cells.groupby(list(keys)).mean().reset_index()
     best = (
         configurations.assign(
             unvalidated=configurations["validation"].isna(),
@@ -80,104 +118,79 @@ def matrix(runs: pd.DataFrame, observations: pd.DataFrame, datasets: pd.DataFram
         .sort_values(["model", "dataset", "unvalidated", "loss"], kind="stable")
         .drop_duplicates(["model", "dataset"])
     )
-    rows, model_rows = np.unique(best["model"].to_numpy(), return_inverse=True)
-    kept, dataset_columns = np.unique(best["dataset"].to_numpy(), return_inverse=True)
-    values = np.full((len(rows), len(kept)), np.nan)
-    values[model_rows, dataset_columns] = best["final"]
-    lower = np.zeros(len(dataset_names), bool)
-    lower[columns] = signs < 0
+    models, rows = np.unique(best["model"].to_numpy(), return_inverse=True)
+    columns, places = np.unique(best["dataset"].to_numpy(), return_inverse=True)
+    values = np.full((len(models), len(columns)), np.nan)
+    values[rows, places] = best["final"]
+    lower = np.zeros(len(keys["dataset"][1]), bool)
+    lower[keys["dataset"][0]] = signs < 0
     return PerformanceMatrix(
-        models=tuple(model_names[rows]),
-        datasets=tuple(dataset_names[kept]),
+        models=tuple(keys["model"][1].take(models).to_pylist()),
+        datasets=tuple(keys["dataset"][1].take(columns).to_pylist()),
         values=values,
-        lower_is_better=tuple(lower[kept].tolist()),
+        lower_is_better=tuple(lower[columns].tolist()),
     )
 
 
-def curves(runs: pd.DataFrame, observations: pd.DataFrame, datasets: pd.DataFrame) -> list[Curve]:
+def curves(runs: pa.Table, observations: pa.Table, datasets: pa.Table) -> list[Curve]:
     """The validation curve of every run that has one, by dataset, model and run."""
-    runs, observations, signs = _in_primary_metric(runs, observations, datasets)
-    final = _ends(runs, observations)[0] * signs
-    points = observations[(observations["split"] == "val").to_numpy()].sort_values(["run", "step"])
-    numbers, starts = np.unique(points["run"].to_numpy(), return_index=True)
-    steps = points["step"].to_numpy()
-    values = points["value"].to_numpy() * signs[points["run"]]
-    seconds = points["seconds"].to_numpy()
-    columns = {name: runs[name].astype(object).to_numpy()[numbers] for name in _OF_CURVE}
-    configs: dict[str, dict[str, object]] = {text: json.loads(text) for text in set(columns["config"])}
-    found = []
-    for i, (start, stop) in enumerate(zip(starts, np.append(starts, len(points))[1:], strict=True)):
-        seed, end = columns["seed"][i], final[numbers[i]]
-        timed = not np.isnan(seconds[start:stop]).any()
-        found.append(
+    runs = _by_id(runs)
+    found, signs = _in_primary_metric(runs, observations, datasets)
+    final = _ends(runs, found)[0] * signs
+    found = found.pick(~found.is_test)
+    found = found.pick(np.lexsort((found.step, found.run)))
+    values = found.value * signs[found.run]
+    numbers, starts = np.unique(found.run, return_index=True)
+    stops = np.append(starts, len(found.run))[1:]
+    described = runs.select(_OF_CURVE).take(pa.array(numbers)).to_pylist()
+    configs: dict[str, dict[str, object]] = {}
+    drawn = []
+    for run, number, start, stop in zip(described, numbers, starts, stops, strict=True):
+        config, seconds, end = run.pop("config"), found.seconds[start:stop], final[number]
+        if config not in configs:
+            configs[config] = json.loads(config)
+        drawn.append(
             Curve(
-                run_id=columns["run_id"][i],
-                model=columns["model"][i],
-                dataset=columns["dataset"][i],
-                status=columns["status"][i],
-                planned_steps=columns["planned_steps"][i],
-                steps=steps[start:stop],
+                **run,
+                steps=found.step[start:stop],
                 values=values[start:stop],
-                seconds=seconds[start:stop] if timed else None,
+                seconds=None if np.isnan(seconds).any() else seconds,
                 final=None if np.isnan(end) else float(end),
-                lower_is_better=bool(signs[numbers[i]] < 0),
-                seed=None if pd.isna(seed) else int(seed),
-                config=configs[columns["config"][i]],
+                lower_is_better=bool(signs[number] < 0),
+                config=configs[config],
             )
         )
-    return sorted(found, key=lambda curve: (curve.dataset, curve.model, curve.run_id))
+    return sorted(drawn, key=lambda curve: (curve.dataset, curve.model, curve.run_id))
 
 
-def of_runs(runs: pd.DataFrame, observations: pd.DataFrame) -> pd.DataFrame:
-    """The observations of these runs, with `run`; those of other runs are left out."""
-    ids = observations["run_id"].cat
-    by_category = pd.Index(runs["run_id"].astype(object)).get_indexer(ids.categories.astype(object))
-    run = np.append(by_category, -1)[ids.codes.to_numpy()]
-    return observations.drop(columns="run_id").assign(run=run)[run >= 0]
+def _place_in(wanted: pa.Array, names: pa.Array) -> IntArray:
+    """The place of each name among those wanted, -1 where it is none of them."""
+    places: IntArray = pc.fill_null(pc.index_in(names, value_set=wanted), -1).to_numpy().astype(np.int64)
+    return places
 
 
-def at_last_step(runs: pd.DataFrame, observations: pd.DataFrame) -> BoolArray:
-    """True for each observation (with `run`) that was made at the last planned step of its run."""
-    planned = runs["planned_steps"].to_numpy()[observations["run"]]
-    close: BoolArray = np.isclose(observations["step"].to_numpy(), planned, rtol=_STEP_TOLERANCE, atol=0.0)
-    return close
+def _by_id(runs: pa.Table) -> pa.Table:
+    """The runs sorted by id, so that sums do not depend on the order that parts were written in."""
+    return runs.take(pc.sort_indices(runs["run_id"].cast(pa.string())))
 
 
-def _in_primary_metric(
-    runs: pd.DataFrame, observations: pd.DataFrame, datasets: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame, FloatArray]:
-    """Runs by id, their observations in their dataset's primary metric, and each run's sign (-1: lower is better)."""
-    runs = runs.sort_values("run_id", key=lambda ids: pd.Series(_ranks(ids)[0], index=ids.index))
-    runs = runs.reset_index(drop=True)
-    primary = metrics(runs, observations, datasets)
-    observations = of_runs(runs, observations)
-    names = runs["dataset"].cat.categories
-    wanted = observations["metric"].cat.categories.get_indexer(pd.Index(primary["metric"].reindex(names)))
-    signs = np.where(primary["mode"].reindex(names).to_numpy(object) == "min", -1.0, 1.0)
-    # The extra last place answers for a run without a dataset code, which cannot be: it keeps empty tables in shape.
-    dataset = runs["dataset"].cat.codes.to_numpy()
-    wanted_of_run, signs_of_run = np.append(wanted, -1)[dataset], np.append(signs, 1.0)[dataset]
-    codes = observations["metric"].cat.codes.to_numpy()
-    kept = (codes == wanted_of_run[observations["run"]]) & (codes >= 0)
-    return runs, observations[kept], signs_of_run
+def _in_primary_metric(runs: pa.Table, observations: pa.Table, datasets: pa.Table) -> tuple[Points, FloatArray]:
+    """The points in the primary metric of their dataset, and each run's sign: -1 where lower is better, else 1."""
+    known = directions(runs, observations, datasets)
+    found, metrics = points(runs, observations)
+    dataset, names = encoded(runs["dataset"])
+    primary = [known.get(name, (None, None)) for name in names.to_pylist()]
+    wanted = _place_in(metrics, pa.array([metric for metric, _ in primary], type=pa.string()))
+    signs = np.array([-1.0 if mode == "min" else 1.0 for _, mode in primary])
+    return found.pick(found.metric == wanted[dataset[found.run]]), signs[dataset]
 
 
-def _ends(runs: pd.DataFrame, observations: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+def _ends(runs: pa.Table, found: Points) -> tuple[FloatArray, FloatArray]:
     """Final and validation value at the last planned step, as recorded; NaN unless completed and measured there."""
-    run, at_end = observations["run"].to_numpy(), at_last_step(runs, observations)
-    values, is_test = observations["value"].to_numpy(), (observations["split"] == "test").to_numpy()
+    at_end = found.at_end(runs)
     ends = np.full((2, len(runs)), np.nan)
-    for row, chosen in enumerate((~is_test & at_end, is_test & at_end)):
-        ends[row, run[chosen]] = values[chosen]
-    ends[:, (runs["status"] != "completed").to_numpy()] = np.nan
+    for row, chosen in enumerate((at_end & ~found.is_test, at_end & found.is_test)):
+        ends[row, found.run[chosen]] = found.value[chosen]
+    ends[:, pc.not_equal(runs["status"], "completed").to_numpy()] = np.nan
     validation, test = ends
     return np.where(np.isnan(test), validation, test), validation
-
-
-def _ranks(names: pd.Series) -> tuple[IntArray, np.ndarray]:
-    """Each name's place among the sorted names, and the sorted names: free of the order that rows were read in."""
-    categories = names.cat.categories.to_numpy(object)
-    order = np.argsort(categories, kind="stable")
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    return np.append(rank, -1)[names.cat.codes.to_numpy()], categories[order]

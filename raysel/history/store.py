@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 from raysel.errors import (
@@ -271,11 +272,11 @@ class History:
         """
         runs, observations, datasets = self._tables("runs", "observations", "datasets")
         if without is not None:
-            runs = runs[runs["dataset"] != without]
+            runs = runs.filter(pc.not_equal(runs["dataset"], without))
         if dataset is not None:
-            runs = runs[runs["dataset"] == dataset]
+            runs = runs.filter(pc.equal(runs["dataset"], dataset))
         if models is not None:
-            runs = runs[runs["model"].isin(list(models))]
+            runs = runs.filter(pc.is_in(runs["model"], value_set=pa.array(list(models), type=pa.string())))
         return curves(runs, observations, datasets)
 
     def matrix(self, *, without: str | None = None) -> PerformanceMatrix:
@@ -286,7 +287,7 @@ class History:
         """
         runs, observations, datasets = self._tables("runs", "observations", "datasets")
         if without is not None:
-            runs = runs[runs["dataset"] != without]
+            runs = runs.filter(pc.not_equal(runs["dataset"], without))
         return matrix(runs, observations, datasets)
 
     def proxy_scores(self, proxy: str) -> dict[tuple[str, str], float]:
@@ -310,12 +311,13 @@ class History:
         )
 
     def _plain(self, name: str) -> pd.DataFrame:
-        rows = self._consistent(lambda parts: _merged(self._folder, name, parts))[0]
-        return _frame(rows.cast(TABLES[name].schema))
+        rows = self._tables(name)[0].cast(TABLES[name].schema)
+        frame: pd.DataFrame = rows.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+        return frame
 
-    def _tables(self, *names: str) -> list[pd.DataFrame]:
-        """Tables of one and the same state of the history, text as categories."""
-        return self._consistent(lambda parts: [_frame(_merged(self._folder, name, parts)[0]) for name in names])
+    def _tables(self, *names: str) -> list[pa.Table]:
+        """Tables of one and the same state of the history, text dictionary-encoded."""
+        return self._consistent(lambda parts: [_merged(self._folder, name, parts)[0] for name in names])
 
     def _consistent(self, read: Callable[[tuple[str, ...]], _Result], *, live: bool = False) -> _Result:
         """Read parts of one listing; where compaction took one away meanwhile, list and read again."""
@@ -343,8 +345,3 @@ def _merged(folder: Folder, name: str, parts: Iterable[str]) -> tuple[pa.Table, 
     with ThreadPoolExecutor(_READERS) as readers:
         rows = pa.concat_tables(list(readers.map(folder.read, own)))
     return newest(table, rows.unify_dictionaries().combine_chunks()), own
-
-
-def _frame(rows: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = rows.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-    return frame

@@ -1,14 +1,16 @@
 """How much a history holds, in numbers."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from raysel.history.curves import STATUSES
-from raysel.history.results import matrix, metrics
+from raysel.history.results import directions, matrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,32 +56,37 @@ class Summary:
     pins: tuple[str, ...]
 
 
-def summarise(uri: str, *, sizes: Sequence[int], tables: Mapping[str, pd.DataFrame], pins: tuple[str, ...]) -> Summary:
-    """The summary of a history from the sizes of its parts, its tables (text as categories) and its pins' names."""
+def summarise(uri: str, *, sizes: Sequence[int], tables: Mapping[str, pa.Table], pins: tuple[str, ...]) -> Summary:
+    """The summary of a history from the sizes of its parts, its tables and the names of its pins."""
     runs, observations, datasets = tables["runs"], tables["observations"], tables["datasets"]
-    directions = metrics(runs, observations, datasets)
-    run_on = runs.astype({"dataset": object, "model": object}).groupby("dataset")["model"].agg(["nunique", "size"])
-    statuses, proxies = runs["status"].value_counts(), tables["proxies"]["proxy"].astype(object).value_counts()
+    known = directions(runs, observations, datasets)
+    columns = {name: runs[name].cast(pa.string()).to_pylist() for name in ("dataset", "model", "status")}
+    run_on, models_on = (
+        Counter(columns["dataset"]),
+        Counter(d for d, _ in set(zip(columns["dataset"], columns["model"], strict=True))),
+    )
+    statuses = Counter(columns["status"])
+    times = pc.min_max(runs["recorded_at"])
     return Summary(
         uri=uri,
         parts=len(sizes),
         size_bytes=sum(sizes),
-        models=len({*runs["model"].unique(), *tables["models"]["model"]}),
+        models=len({*columns["model"], *tables["models"]["model"].to_pylist()}),
         datasets=tuple(
             DatasetSummary(
                 dataset=name,
-                metric=directions["metric"].get(name),
-                mode=directions["mode"].get(name),
-                models=int(run_on["nunique"].get(name, 0)),
-                runs=int(run_on["size"].get(name, 0)),
+                metric=known.get(name, (None, None))[0],
+                mode=known.get(name, (None, None))[1],
+                models=models_on[name],
+                runs=run_on[name],
             )
-            for name in sorted({*run_on.index, *datasets["dataset"]})
+            for name in sorted({*run_on, *datasets["dataset"].to_pylist()})
         ),
-        runs={status: int(statuses.get(status, 0)) for status in STATUSES},
+        runs={status: statuses[status] for status in STATUSES},
         observations=len(observations),
         cells=int(np.sum(~np.isnan(matrix(runs, observations, datasets).values))),
-        proxies={str(name): int(count) for name, count in proxies.sort_index().items()},
-        first=runs["recorded_at"].min().to_pydatetime() if len(runs) else None,
-        last=runs["recorded_at"].max().to_pydatetime() if len(runs) else None,
+        proxies=dict(sorted(Counter(tables["proxies"]["proxy"].to_pylist()).items())),
+        first=times["min"].as_py(),
+        last=times["max"].as_py(),
         pins=pins,
     )

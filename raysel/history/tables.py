@@ -21,10 +21,12 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Literal, get_args
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysel.arrays import IntArray
 from raysel.errors import DataError, OptionError
 from raysel.history.curves import STATUSES
 
@@ -34,6 +36,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 _NAME_LENGTH, _TEXT_LENGTH = 500, 1_000_000
+_MAX_KEY = 2**62
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def _positive(values: pa.Array) -> pa.Array:
 
 
 def _anything(values: pa.Array) -> pa.Array:
-    return pc.is_valid(values)
+    return pc.or_(pc.is_valid(values), pc.is_null(values))
 
 
 def _count(name: str) -> Column:
@@ -290,9 +293,35 @@ def validate(table: Table, data: object, *, source: str | None = None) -> pa.Tab
     return checked
 
 
+def encoded(column: pa.ChunkedArray) -> tuple[IntArray, pa.Array]:
+    """Dictionary-encoded text as codes (n_rows,) into its distinct values, which are sorted.
+
+    >>> codes, names = encoded(pa.chunked_array([pa.array(["b", "a", "b"]).dictionary_encode()]))
+    >>> codes.tolist(), names.to_pylist()
+    ([1, 0, 1], ['a', 'b'])
+    """
+    array = column.combine_chunks()
+    order = pc.sort_indices(array.dictionary)
+    place = np.empty(len(order), np.int64)
+    place[order.to_numpy()] = np.arange(len(order))
+    return place[array.indices.to_numpy()], array.dictionary.take(order)
+
+
 def newest(table: Table, rows: pa.Table) -> pa.Table:
-    """The last row of every key, in the order of `rows`."""
-    repeated = rows.select(list(table.key)).to_pandas().duplicated(keep="last")
+    """The last row of every key, in the order of `rows` (text dictionary-encoded)."""
+    key, size = np.zeros(len(rows), np.int64), 1
+    for name in table.key:
+        column = rows[name].combine_chunks()
+        if pa.types.is_dictionary(column.type):
+            codes, count = column.indices.to_numpy().astype(np.int64), len(column.dictionary)
+        else:
+            codes, values = pd.factorize(column.to_numpy())
+            count = len(values)
+        if size * count > _MAX_KEY:
+            key, values = pd.factorize(key)
+            size = len(values)
+        key, size = key * count + codes, size * count
+    repeated = pd.Series(key).duplicated(keep="last").to_numpy()
     return rows.filter(pa.array(~repeated)) if repeated.any() else rows
 
 

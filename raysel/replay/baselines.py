@@ -56,7 +56,7 @@ def fine_tune_all(curves: Sequence[Curve]) -> Outcome:
 
 
 def successive_halving(curves: Sequence[Curve]) -> Outcome:
-    """At each of five equal stages the better half goes on, max(1, n // 2) of n; the last one is selected.
+    """At each of five equal stages the better half goes on, max(1, n // 2) of n; the best at the end is selected.
 
     Jamieson, Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016, with
     equal stages in place of geometric ones.

@@ -36,7 +36,8 @@ class Gain:
     Args:
         middle: The median gain.
         bounds: The low and the high gain between which 0.8 of them lie, or `None` of fewer than nine.
-        ceiling: The best final on record; infinite where a gain is a ratio, which cannot overshoot.
+        ceiling: 1 where nothing on record is above it, so that the metric is taken for a rate or a correlation; else
+            infinite, as it is where lower is better.
         ratio: Whether a gain is final / score rather than final - score.
     """
 
@@ -46,7 +47,7 @@ class Gain:
     ratio: bool
 
     def applied(self, score: float, gain: float) -> float:
-        """The final of a trial that gains so much; no better than the best on record, unless it is already."""
+        """The final of a trial that gains so much; no higher than the ceiling, unless it is already."""
         return score * gain if self.ratio else min(score + gain, max(score, self.ceiling))
 
 
@@ -63,7 +64,8 @@ def past_gain(trends: Trends, fraction: float) -> Gain | None:
         return None
     beyond = (len(gains) + 1) // _TAIL
     bounds = (float(gains[beyond - 1]), float(gains[-beyond])) if beyond else None
-    ceiling = float("inf") if ratio else float(finals.max())
+    rate = not trends.lower_is_better and scores.max() <= 1 and finals.max() <= 1
+    ceiling = 1.0 if rate else float("inf")
     return Gain(middle=float(np.median(gains)), bounds=bounds, ceiling=ceiling, ratio=ratio)
 
 
@@ -72,8 +74,8 @@ def predict(gain: Gain | None, score: float) -> tuple[float, tuple[float, float]
 
     Without a past gain the last score is the prediction.
 
-    >>> predict(Gain(middle=0.02, bounds=(-0.01, 0.05), ceiling=0.93, ratio=False), 0.9)
-    (0.92, (0.89, 0.93))
+    >>> predict(Gain(middle=0.02, bounds=(-0.01, 0.05), ceiling=1.0, ratio=False), 0.97)
+    (0.99, (0.96, 1.0))
     >>> predict(None, 0.9)
     (0.9, None)
     """

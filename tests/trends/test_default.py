@@ -95,10 +95,14 @@ def test_a_metric_to_be_minimised_that_goes_below_zero_adds_its_gain():
     assert judged(trials([-0.25, -3.0]), trends)["t0"].predicted_final == 0.75
 
 
-def test_no_prediction_overshoots_the_best_final_on_record():
-    trends = past({"a": [(0.3, 0.5), (0.5, 0.9)]})  # median gain .3, best final .9
-    decisions = judged(trials([0.8, 0.95, 0.4]), trends)
-    assert [decisions[t].predicted_final for t in ("t0", "t1", "t2")] == pytest.approx([0.9, 0.95, 0.7])
+@pytest.mark.parametrize(
+    ("best", "predicted"),
+    [(0.9, [1.0, 1.05, 0.7]), (90, [1.1, 1.35, 0.7])],  # a rate does not pass 1, other metrics may
+)
+def test_a_rate_is_not_predicted_above_one(best, predicted):
+    trends = past({"a": [(0.3, 0.5), (0.5, 0.9), (best - 0.3, best)]})  # median gain .3
+    decisions = judged(trials([0.8, 1.05, 0.4]), trends)
+    assert [decisions[t].predicted_final for t in ("t0", "t1", "t2")] == pytest.approx(predicted)
 
 
 def test_without_past_runs_the_last_score_is_the_prediction():

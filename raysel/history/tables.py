@@ -308,21 +308,26 @@ def encoded(column: pa.ChunkedArray) -> tuple[IntArray, pa.Array]:
 
 
 def newest(table: Table, rows: pa.Table) -> pa.Table:
-    """The last row of every key, in the order of `rows` (text dictionary-encoded)."""
+    """The last row of every key, in the order of `rows`."""
+    repeated = pd.Series(_keys(table, rows)).duplicated(keep="last").to_numpy()
+    return rows.filter(pa.array(~repeated)) if repeated.any() else rows
+
+
+def _keys(table: Table, rows: pa.Table) -> IntArray:
+    """One number a row that stands for its key."""
     key, size = np.zeros(len(rows), np.int64), 1
     for name in table.key:
         column = rows[name].combine_chunks()
-        if pa.types.is_dictionary(column.type):
-            codes, count = column.indices.to_numpy().astype(np.int64), len(column.dictionary)
-        else:
+        if pa.types.is_floating(column.type):
             codes, values = pd.factorize(column.to_numpy())
-            count = len(values)
-        if size * count > _MAX_KEY:
-            key, values = pd.factorize(key)
-            size = len(values)
-        key, size = key * count + codes, size * count
-    repeated = pd.Series(key).duplicated(keep="last").to_numpy()
-    return rows.filter(pa.array(~repeated)) if repeated.any() else rows
+        else:
+            text = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+            codes, values = text.indices.to_numpy(), text.dictionary
+        if size * len(values) > _MAX_KEY:
+            key, distinct = pd.factorize(key)
+            size = len(distinct)
+        key, size = key * len(values) + codes, size * len(values)
+    return key
 
 
 def _default(column: Column, length: int) -> pa.Array:
@@ -420,15 +425,13 @@ def _plain(values: Any, row: int) -> Any:
 
 
 def _refuse_repeats(table: Table, rows: pa.Table, source: str) -> None:
-    keys = rows.select(list(table.key)).to_pandas()
-    repeated = keys.duplicated()
-    if not repeated.any():
-        return
-    row = int(repeated.to_numpy().argmax())
-    same = (keys == keys.iloc[row]).all(axis=1)
-    first = int(same.to_numpy().argmax())
-    columns, values = ", ".join(table.key), ", ".join(str(value) for value in keys.iloc[row])
-    raise DataError(columns, values, f"free of repeats (row {first + 1} has the same)", source, row + 1)
+    keys = _keys(table, rows)
+    repeated = pd.Series(keys).duplicated().to_numpy()
+    if repeated.any():
+        row = int(repeated.argmax())
+        first = int((keys == keys[row]).argmax())
+        value = ", ".join(str(rows[name][row]) for name in table.key)
+        raise DataError(", ".join(table.key), value, f"free of repeats (row {first + 1} has it too)", source, row + 1)
 
 
 def _refuse_half_directions(rows: pa.Table, source: str) -> None:

@@ -1,6 +1,5 @@
 """`HistoryRecorder`: every curve of every trial becomes history, and the scheduler's state survives a restart."""
 
-import json
 import logging
 import math
 import time
@@ -14,7 +13,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
 from raysel.errors import HistoryError, OptionError
-from raysel.history import History
+from raysel.history import History, canonical
 from raysel.target import Target
 from raysel.tune.scheduler import TrendScheduler
 
@@ -89,7 +88,17 @@ class HistoryRecorder(Callback):
         self._publish_every, self._published_at = publish_every, -math.inf
         self._name = uuid.uuid4().hex[:8]
         self._runs: dict[str, _Run] = {}
-        self._described = False
+
+    def setup(self, stop: Any = None, num_samples: Any = None, total_num_samples: Any = None, **info: Any) -> None:
+        """Before the first trial: file the target, and keep the parts of the history that the run started from.
+
+        Raises:
+            DataError: If the history knows the target's metric with the opposite direction.
+            HistoryError: If the history cannot be written to.
+        """
+        self._history.append(datasets=pd.DataFrame([self._dataset()]))
+        if self._scheduler is not None:
+            self._scheduler.history.pin(self._pin)
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
@@ -130,8 +139,10 @@ class HistoryRecorder(Callback):
         self._maybe_publish()
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
-        """Write what is left."""
+        """Write what is left; what the run started from may go when it is over."""
         self.publish()
+        if all(trial.is_finished() for trial in trials) and self._pin in self._history.pins():
+            self._history.unpin(self._pin)
 
     def get_state(self) -> dict[str, Any]:
         """What Tune saves with the run: plain data."""
@@ -158,12 +169,10 @@ class HistoryRecorder(Callback):
             self._history.append(
                 observations=self._observations(due),
                 runs=pd.DataFrame([self._row(trial, run) for trial, run in due.items()]),
-                datasets=None if self._described else pd.DataFrame([self._dataset()]),
             )
         except (OSError, HistoryError) as error:
             logger.warning("%d curves wait: %s cannot be written to: %s", len(due), self._history.uri, error)
             return
-        self._described = True
         for run in due.values():
             run.due, run.points = False, []
 
@@ -173,11 +182,11 @@ class HistoryRecorder(Callback):
 
     def _run(self, trial: Trial) -> _Run:
         if trial.trial_id not in self._runs:
-            rest = {key: value for key, value in trial.config.items() if key != self._model_key}
-            seed = rest.get("seed")
+            rest = {key: value for key, value in trial.config.items() if key not in (self._model_key, "seed")}
+            seed = trial.config.get("seed")
             self._runs[trial.trial_id] = _Run(
                 model=str(trial.config.get(self._model_key, trial.trial_id)),
-                config=json.dumps(rest, sort_keys=True, default=str),
+                config=canonical(rest),
                 seed=seed if isinstance(seed, int) else None,
                 planned_steps=float(self._scheduler.max_t if self._scheduler else self._max_t or 0),
             )
@@ -191,6 +200,10 @@ class HistoryRecorder(Callback):
 
     def _direction(self) -> str:
         return str(self._scheduler.mode if self._scheduler else self._mode)
+
+    @property
+    def _pin(self) -> str:
+        return f"selection-{self._name}"
 
     def _run_id(self, trial: str) -> str:
         return f"{self._name}-{trial}"
@@ -219,6 +232,6 @@ class HistoryRecorder(Callback):
         return {
             "dataset": self._target.name,
             "task": self._target.task,
-            "metric": self._scored_by(),
+            "primary_metric": self._scored_by(),
             "mode": self._direction(),
         }

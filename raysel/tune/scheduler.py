@@ -49,7 +49,8 @@ class TrendScheduler(FIFOScheduler):
 
     Raises:
         OptionError: If an option breaks its rule.
-        CheckpointError: With `policy="sync"`, if a trial reports no checkpoint at a stage.
+        CheckpointError: With `policy="sync"`, if a trial reports no checkpoint at a stage (Tune ends the run with a
+            `TuneError` that quotes it).
 
     A result whose metric is NaN or infinite counts as diverged: the trial is dropped at its next stage. A result
     without the metric counts with the trial's last score.
@@ -112,6 +113,11 @@ class TrendScheduler(FIFOScheduler):
     def decisions(self) -> Mapping[str, Decision]:
         """The latest decision on every judged trial, by trial id."""
         return self.selection.decisions
+
+    @property
+    def history(self) -> History:
+        """The history as it was when the run started."""
+        return self._history
 
     @property
     def max_t(self) -> float:

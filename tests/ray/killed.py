@@ -1,4 +1,4 @@
-"""A run that can be killed and restored: `python -m tests.ray.killed FOLDER begin|restore` (started by test_restore)."""
+"""A run to be killed and restored: `python -m tests.ray.killed FOLDER begin|restore` (test_restore starts it)."""
 
 import sys
 from pathlib import Path

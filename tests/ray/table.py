@@ -46,7 +46,8 @@ def planted_history(folder: Path, *, datasets: tuple[str, ...] = BENCHMARKS) -> 
         ),
         observations=pd.DataFrame(points, columns=["run_id", "step", "split", "metric", "value"]),
         datasets=pd.DataFrame(
-            [(d, "classification", "accuracy", "max") for d in datasets], columns=["dataset", "task", "metric", "mode"]
+            [(d, "classification", "accuracy", "max") for d in datasets],
+            columns=["dataset", "task", "primary_metric", "mode"],
         ),
     )
     return history

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from ray import tune
+from ray.tune import TuneError
 
 from raysel import History, HistoryRecorder, RecallSearcher, TrendScheduler
-from raysel.errors import CheckpointError
 from raysel.trends import Selection, mine, stages
 from tests.ray.table import (
     BENCHMARKS,
@@ -150,7 +150,7 @@ def test_lower_is_better_turns_everything_round(tmp_path: Path) -> None:
 
 def test_without_checkpoints_sync_refuses_and_auto_falls_back(tmp_path: Path) -> None:
     history, trainable = planted_history(tmp_path), table_trainable(target_table(), checkpoints=False)
-    with pytest.raises(CheckpointError, match="policy='async'"):
+    with pytest.raises(TuneError, match="policy='async'"):
         run(
             tmp_path,
             trainable,

@@ -1,1 +1,51 @@
-""""""
+"""What a model's name means: where its checkpoint lies, which library made it, and what can be done with it.
+
+Imported on first use, so that ``import raysel.models`` brings in neither torch nor a model library; loading a model
+imports the one library that made it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from raysel.models.adapter import Adapter
+    from raysel.models.bundle import ModelBundle
+    from raysel.models.images import ImageTransform
+    from raysel.models.loading import Features, create, extract, load
+    from raysel.models.names import folder_of, register, revision
+
+__all__ = [
+    "Adapter",
+    "Features",
+    "ImageTransform",
+    "ModelBundle",
+    "create",
+    "extract",
+    "folder_of",
+    "load",
+    "register",
+    "revision",
+]
+
+_HOMES = {
+    "Adapter": "raysel.models.adapter",
+    "Features": "raysel.models.loading",
+    "ImageTransform": "raysel.models.images",
+    "ModelBundle": "raysel.models.bundle",
+    "create": "raysel.models.loading",
+    "extract": "raysel.models.loading",
+    "folder_of": "raysel.models.names",
+    "load": "raysel.models.loading",
+    "register": "raysel.models.names",
+    "revision": "raysel.models.names",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'raysel.models' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

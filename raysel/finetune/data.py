@@ -1,0 +1,119 @@
+"""A dataset to fine-tune on: inputs and labels in three splits."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raysel.errors import DataError, OptionError
+from raysel.finetune.metrics import METRICS, Metric
+from raysel.target import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Inputs with their labels.
+
+    Args:
+        inputs: (n, channels, height, width) images of uint8.
+        labels: (n,) integers from 0 for classification, finite floats for regression.
+
+    Raises:
+        OptionError: If there are none, or their numbers differ.
+    """
+
+    inputs: NDArray[Any]
+    labels: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        if not len(self.inputs):
+            raise OptionError("inputs", "empty", "at least one image")
+        if self.labels.shape != (len(self.inputs),):
+            raise OptionError("labels", self.labels.shape, f"one for each of {len(self.inputs)} inputs")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Data:
+    """A dataset with what is to be learnt from it.
+
+    Args:
+        name: Names the dataset in a history.
+        task: `classification` or `regression`.
+        train: What a model is trained on.
+        val: What its curve is measured on.
+        test: What its final is measured on.
+        classes: How many classes there are; `None` for regression.
+        metric: A key of `raysel.finetune.METRICS`; empty means the task's own (accuracy, or RMSE).
+
+    Raises:
+        OptionError: If the task is unknown, the metric is not for it, or classes are not given where due.
+        DataError: If a label is no class, or not finite.
+
+    >>> images, labels = np.zeros((4, 3, 8, 8), np.uint8), np.array([0, 1, 0, 1])
+    >>> split = Split(images, labels)
+    >>> data = Data(name="toy", task="classification", train=split, val=split, test=split, classes=2)
+    >>> data.metric, data.mode
+    ('accuracy', 'max')
+    """
+
+    name: str
+    task: Task
+    train: Split
+    val: Split
+    test: Split
+    classes: int | None = None
+    metric: str = ""
+
+    def __post_init__(self) -> None:
+        if self.task not in get_args(Task):
+            raise OptionError("task", self.task, f"one of {', '.join(get_args(Task))}")
+        valid = [name for name, metric in METRICS.items() if metric.task == self.task]
+        if not self.metric:
+            object.__setattr__(self, "metric", valid[0])
+        if self.metric not in valid:
+            raise OptionError("metric", self.metric, f"one of {', '.join(valid)} for {self.task}")
+        if (self.classes is None) != (self.task == "regression") or (self.classes is not None and self.classes < 2):
+            raise OptionError("classes", self.classes, "at least 2 for classification, None for regression")
+        for name, split in (("train", self.train), ("val", self.val), ("test", self.test)):
+            self._check(name, split.labels)
+
+    def _check(self, split: str, labels: NDArray[Any]) -> None:
+        if self.classes is None:
+            bad, rule = np.flatnonzero(~np.isfinite(labels)), "finite"
+        else:
+            whole = np.issubdtype(labels.dtype, np.integer)
+            bad = np.flatnonzero((labels < 0) | (labels >= self.classes)) if whole else np.arange(1)
+            rule = f"an integer from 0 to {self.classes - 1}"
+        if len(bad):
+            raise DataError("label", labels[bad[0]].item(), rule, source=f"{self.name}, {split}", row=int(bad[0]))
+
+    @property
+    def judge(self) -> Metric:
+        """The metric itself."""
+        return METRICS[self.metric]
+
+    @property
+    def mode(self) -> Literal["max", "min"]:
+        """Whether the metric is to be maximised or minimised."""
+        return self.judge.mode
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs a model for it has."""
+        return self.classes or 1
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Eight hexadecimal digits that change when an input, a label or a split does."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.val, self.test):
+            for array in (split.inputs, split.labels):
+                digest.update(f"{array.dtype}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()[:8]

@@ -1,0 +1,45 @@
+"""How predictions are judged: the metrics that fine-tuning reports."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raysel.target import Task
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named score of predictions.
+
+    Args:
+        name: What it is reported as.
+        mode: `max` where higher is better, else `min`.
+        task: What it is for.
+        score: From predictions and labels, both (n,), to a number; predictions are classes or numbers.
+    """
+
+    name: str
+    mode: Literal["max", "min"]
+    task: Task
+    score: Callable[[NDArray[Any], NDArray[Any]], float]
+
+
+def _accuracy(predictions: NDArray[Any], labels: NDArray[Any]) -> float:
+    return float(np.mean(predictions == labels))
+
+
+def _rmse(predictions: NDArray[Any], labels: NDArray[Any]) -> float:
+    return float(np.sqrt(np.mean((predictions - labels) ** 2)))
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "max", "classification", _accuracy),
+        Metric("rmse", "min", "regression", _rmse),
+    )
+}
+"""By name; a task's first one is its default."""

@@ -1,0 +1,42 @@
+"""The trainable: a fine-tuning run as Ray Tune knows it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from ray import tune
+
+from raysel.finetune.data import Data
+from raysel.finetune.loop import FineTuning
+from raysel.finetune.recipe import Recipe
+
+
+def trainable(config: Mapping[str, Any], *, data: Data) -> None:
+    """Fine-tune the model that `config` names, reporting and saving every point.
+
+    Used as ``tune.with_parameters(trainable, data=data)``. Each report has the data's metric on its validation split,
+    `step` (points so far), `epoch`, `seconds` (spent in this run, interruptions left out) and a checkpoint; the last one
+    has `test_<metric>` too. A trial that is resumed continues exactly, on a CPU to the last bit. A run that diverges
+    reports NaN and ends.
+
+    Args:
+        config: `model`, and any of `raysel.finetune.Recipe`: seed, lr, batch_size, epochs, points_per_epoch.
+        data: What it is trained on.
+
+    Raises:
+        OptionError, UnknownNameError: If a key is unknown or a value breaks its rule.
+    """
+    torch.set_num_threads(1)
+    model, recipe = Recipe.split(config)
+    checkpoint = tune.get_checkpoint()
+    if checkpoint is None:
+        run = FineTuning.start(model, data, recipe)
+    else:
+        with checkpoint.as_directory() as folder:
+            run = FineTuning.resume(Path(folder), data, recipe)
+    for point in run.points():
+        with TemporaryDirectory() as folder:
+            run.save(Path(folder))
+            tune.report(point.metrics(data.metric), checkpoint=tune.Checkpoint.from_directory(folder))

@@ -1,0 +1,67 @@
+"""The hyperparameters of a run."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from raysel.errors import OptionError, UnknownNameError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model is fine-tuned: AdamW, warmed up over a tenth of the run, then a cosine down to zero.
+
+    Args:
+        seed: Draws the head, the order of the data and whatever is random in the model.
+        lr: Peak learning rate, positive.
+        batch_size: Samples a batch, at least 1.
+        epochs: Passes over the training data, at least 1.
+        points_per_epoch: How often an epoch is judged, at least 1.
+
+    Raises:
+        OptionError: If a value breaks its rule.
+
+    >>> Recipe(epochs=0)
+    Traceback (most recent call last):
+    raysel.errors.OptionError: `epochs` is 0, but must be an integer of at least 1
+    """
+
+    seed: int = 0
+    lr: float = 2e-3
+    batch_size: int = 16
+    epochs: int = 5
+    points_per_epoch: int = 1
+
+    def __post_init__(self) -> None:
+        for name, least in (("seed", 0), ("batch_size", 1), ("epochs", 1), ("points_per_epoch", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise OptionError(name, value, f"an integer of at least {least}")
+        if not isinstance(self.lr, int | float) or not 0 < self.lr < float("inf"):
+            raise OptionError("lr", self.lr, "a positive number")
+
+    @property
+    def points(self) -> int:
+        """How often a run is judged in all: its planned steps."""
+        return self.epochs * self.points_per_epoch
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data by field name."""
+        return asdict(self)
+
+    @classmethod
+    def split(cls, config: Mapping[str, Any]) -> tuple[str, "Recipe"]:
+        """The model and the recipe in a trainable's `config`.
+
+        Raises:
+            OptionError: If there is no model, or a value breaks its rule.
+            UnknownNameError: If a key is none of the recipe's.
+        """
+        known = [field.name for field in fields(cls)]
+        for key in config:
+            if key != "model" and key not in known:
+                raise UnknownNameError("option of the trainable", key, ["model", *known])
+        model = config.get("model")
+        if not isinstance(model, str) or not model:
+            raise OptionError("model", model, "a name")
+        return model, cls(**{key: value for key, value in config.items() if key != "model"})

@@ -35,7 +35,8 @@ def logme(features: ArrayLike, labels: ArrayLike, *, task: Task = "classificatio
         m = beta (alpha I + beta F'F)^-1 F'y,          gamma = sum_i beta sigma_i / (alpha + beta sigma_i),
         alpha <- gamma / |m|^2,                        beta <- (n - gamma) / |Fm - y|^2,
 
-        L = n/2 log beta + d/2 log alpha - n/2 log 2pi - beta/2 |Fm - y|^2 - alpha/2 |m|^2 - 1/2 log |alpha I + beta F'F|
+        L = n/2 log beta + d/2 log alpha - n/2 log 2pi - beta/2 |Fm - y|^2 - alpha/2 |m|^2
+            - 1/2 log |alpha I + beta F'F|,
 
     and LogME is the mean of L / n over the outputs. As in the paper, nothing is centred and there is no intercept. The
     eigenvalues come from the smaller of F'F and FF', so what is below some 1e-6 of the largest singular value counts
@@ -80,7 +81,9 @@ def _evidence(sigma: FloatArray, z2: FloatArray, y2: FloatArray, n: int) -> Floa
 
     In the basis of singular vectors, with shrunk = ratio / (sigma + ratio),
 
-        n - gamma = n - r + sum shrunk,  |m|^2 = sum z^2 (1 - shrunk)^2 / sigma,  |Fm - y|^2 = sum (z shrunk)^2 + outside
+        n - gamma = n - r + sum shrunk,
+        |m|^2 = sum z^2 (1 - shrunk)^2 / sigma,
+        |Fm - y|^2 = sum (z shrunk)^2 + outside,
 
     where `outside` is what of |y|^2 no head can fit. Where alpha and beta have settled, n = beta (|Fm - y|^2 + ratio
     |m|^2), with which L comes down to what is returned.

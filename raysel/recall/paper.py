@@ -93,7 +93,8 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
     """All candidates, best first, and what the ranking rests on.
 
     Where the proxy score that a weight needs is missing, the weight is the mean of those that were had; without any,
-    every weight is 1. A cosine is taken over shared datasets, and is 0 where none is shared. Models without history come after those with. Ties by mean performance, then by name.
+    every weight is 1. A cosine is taken over shared datasets, and is 0 where none is shared. Models without history
+    come after those with. Ties by mean performance, then by name.
     """
     clustering = evidence.clustering
     used = {

@@ -47,9 +47,9 @@ def distances(values: FloatArray, *, k: int = 5) -> FloatArray:
     while start < n_models and kept:
         stop = start + max(1, _BLOCK // ((n_models - start) * n_datasets))
         rows, rest = slice(start, stop), slice(start, n_models)
-        differences = np.abs(filled[rows, None] - filled[None, rest])
-        differences *= measured[rows, None]
-        differences *= measured[None, rest]  # what is not shared adds 0 to the sum of the largest
+        differences = filled[rows, None] - filled[None, rest]
+        np.abs(differences, out=differences)
+        differences *= measured[rows, None] & measured[None, rest]  # what is not shared adds 0 to the largest
         differences.partition(n_datasets - kept, axis=2)
         largest[rows, rest] = differences[:, :, n_datasets - kept :].sum(axis=2)
         start = stop

@@ -2,7 +2,7 @@
 
 import click
 
-from raysel.cli.output import console, json_option, print_json
+from raysel.cli.output import console, json_option, print_json, say
 
 
 @click.group(invoke_without_command=True)
@@ -29,6 +29,76 @@ def create(history: str, as_json: bool) -> None:
         print_json({"history": made.uri})
     else:
         click.echo(f"made an empty history at {made.uri}; `raysel history add` fills it")
+
+
+def _pairs(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    """`FIELD=SOMETHING`, any number of times, as a mapping."""
+    fields: dict[str, str] = {}
+    for pair in pairs:
+        field, separator, given = pair.partition("=")
+        if not (field and separator and given):
+            raise click.BadParameter(f"{pair!r} is not {option.make_metavar(context)}.", context, option)
+        if field in fields:
+            raise click.BadParameter(f"{field!r} is given twice.", context, option)
+        fields[field] = given
+    return fields
+
+
+@history.command()
+@click.argument("history")
+@click.argument("file")
+@click.option(
+    "--map",
+    "mapping",
+    metavar="FIELD=COLUMN",
+    multiple=True,
+    callback=_pairs,
+    help="The column that holds a field, where it is not the one of its own name; any number of times.",
+)
+@click.option(
+    "--set",
+    "constants",
+    metavar="FIELD=VALUE",
+    multiple=True,
+    callback=_pairs,
+    help="The value of a field, the same in every row; any number of times.",
+)
+@click.option(
+    "--scale", type=float, default=1.0, show_default=True, help="What values are multiplied by: 0.01 for percentages."
+)
+@json_option
+def add(
+    history: str, file: str, mapping: dict[str, str], constants: dict[str, str], scale: float, as_json: bool
+) -> None:
+    """Add the results in FILE to HISTORY. All of FILE is added, or on an error nothing.
+
+    FILE is a CSV file with a header or a Parquet file in long form, one value a row. Its fields say what it holds:
+
+    \b
+    a performance matrix  model, dataset, metric, mode (max or min), value
+    curves                the same and step
+    proxy scores          model, dataset, proxy, value
+
+    Also: split (val or test), seed, seconds, planned_steps, status, revision, primary_metric (where a dataset has
+    several metrics) and config.NAME (a hyperparameter). `--set nan=failed` takes a value that is no number for a run
+    that diverged; `--set repeats=first` or `last` takes one of several values for the same thing.
+
+    FILE may also be the folder of a Ray Tune experiment. Then `--set` gives dataset, metric and mode, and `--map` may
+    say which hyperparameter is the model and which result counts the steps: `--map model=backbone --map step=epoch`.
+
+    Adding the same again changes nothing.
+    """
+    from raysel.history import History
+    from raysel.history.importers import import_file
+
+    imported = import_file(History(history), file, mapping=mapping, constants=constants, scale=scale)
+    if imported.ignored:
+        say(f"left out columns of {file} that are no field: {', '.join(imported.ignored)}")
+    if as_json:
+        print_json({"added": dict(imported.rows), "ignored": list(imported.ignored)})
+    else:
+        added = ", ".join(f"{count} {table}" for table, count in imported.rows.items()) or "nothing: all was there"
+        click.echo(f"added {added}")
 
 
 @history.command()

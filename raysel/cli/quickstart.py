@@ -1,5 +1,6 @@
 """`raysel quickstart`: the whole loop on this machine, offline, in minutes."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -160,12 +161,12 @@ def _ray() -> Iterator[dict[str, float]]:
             object_store_memory=STORE_BYTES,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="error",
+            logging_level=logging.ERROR,
         )
     else:
         if address.startswith("ray://"):
             raise OptionError("RAY_ADDRESS", address, "host:port of a cluster that this machine is a node of")
-        ray.init(log_to_driver=False, logging_level="error")
+        ray.init(log_to_driver=False, logging_level=logging.ERROR)
     try:
         here = ray.get_runtime_context().get_node_id()
         node = next(node for node in ray.nodes() if node["NodeID"] == here)

@@ -1,13 +1,13 @@
 """`raysel recall`: which few models are worth fine-tuning, and why? Nothing is trained."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from raysel.cli.output import console, json_option, print_json, say
+from raysel.errors import OptionError
 
-if TYPE_CHECKING:
-    import pandas as pd
+_PREFERRED = ("leep", "logme")
 
 
 @click.command()
@@ -59,7 +59,8 @@ def recall(
     from raysel.report import plain_shortlist, recall_table
 
     opened = History(history)
-    proxy, scores = _read_proxies(proxies, target) if proxies else (None, {})
+    proxy, scores = _read_proxies(proxies, target) if proxies is not None else (None, {})
+    recorded = opened.proxy_scores(proxy) if proxy else {}
     known = {*opened.runs()["model"], *opened.models()["model"], *scores}
     shortlist = rank(
         opened.matrix(without=target),
@@ -69,7 +70,7 @@ def recall(
         proxy=proxy,
         proxy_scores=scores,
         propagate=propagate,
-        recorded=_recorded(opened.proxies(), proxy, without=target),
+        recorded={key: score for key, score in recorded.items() if key[1] != target},
         tau=tau,
         seed=seed,
     )
@@ -78,3 +79,23 @@ def recall(
         say(shortlist.regime)
     else:
         console().print(recall_table(shortlist))
+
+
+def _read_proxies(file: str, target: str) -> tuple[str, dict[str, float]]:
+    """The proxy that a file scores most models with on the target, and those scores."""
+    from raysel.history.importers import read_tidy
+
+    rows = read_tidy(file).rows.get("proxies")
+    if rows is None:
+        raise OptionError("proxies", file, "a table with the columns model, dataset, proxy and value")
+    rows = rows[rows["dataset"] == target]
+    scores: dict[str, dict[str, float]] = {}
+    for row in rows.to_dict("records"):
+        scores.setdefault(row["proxy"], {})[row["model"]] = row["value"]
+    if not scores:
+        raise OptionError("proxies", file, f"a table with rows of the target {target!r}")
+    chosen = min(scores, key=lambda proxy: (-len(scores[proxy]), *(proxy != name for name in _PREFERRED), proxy))
+    if len(scores) > 1:
+        counts = ", ".join(f"{proxy} ({len(scores[proxy])})" for proxy in sorted(scores))
+        say(f"{file} scores models on {target} with {counts}: {chosen} is used")
+    return chosen, scores[chosen]

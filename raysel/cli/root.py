@@ -1,6 +1,7 @@
 """The command `raysel`, and how every verb fails: one line on standard error and exit code 2."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -11,12 +12,19 @@ from raysel.errors import RayselError
 class OneLineErrors(click.Group):
     """A group whose bad input ends in one line `raysel: ...` and exit code 2, never in a traceback."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run the command line; see `click.Group.main`."""
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         try:
-            code = super().main(*args, standalone_mode=False, **extra)
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.ClickException as error:
             message = error.format_message()
         except (RayselError, OSError) as error:

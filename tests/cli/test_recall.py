@@ -1,0 +1,113 @@
+"""`raysel recall` on a small history."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from tests.cli.conftest import Run
+
+KEYS = ["model", "cluster", "representative", "proxy", "score", "reason"]
+
+
+def answer(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.stderr
+    plain: dict[str, Any] = json.loads(result.stdout)
+    return plain
+
+
+def models(plain: dict[str, Any]) -> list[str]:
+    return [entry["model"] for entry in plain["shortlist"]]
+
+
+@pytest.mark.parametrize("method", ["default", "paper"])
+def test_json_has_the_promised_keys(run: Run, history: str, method: str) -> None:
+    plain = answer(run("recall", history, "--target", "z", "--method", method, "--json"))
+    assert list(plain) == ["method", "shortlist", "clusters"]
+    assert plain["method"] == method
+    assert [list(entry) for entry in plain["shortlist"]] == [KEYS] * 4
+    assert sorted(model for cluster in plain["clusters"] for model in cluster) == ["a", "b", "c", "d"]
+    for entry in plain["shortlist"]:
+        assert entry["model"] in plain["clusters"][entry["cluster"]]
+        assert entry["representative"] in plain["clusters"][entry["cluster"]]
+        assert any(character.isdigit() for character in entry["reason"])
+    scores = [entry["score"] for entry in plain["shortlist"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_the_target_is_left_out_of_the_history(run: Run, history: str) -> None:
+    # On z alone a and b are the better ones; on x and y c and d are.
+    assert models(answer(run("recall", history, "--target", "z", "--json")))[:2] == ["c", "d"]
+
+
+def test_a_target_that_is_not_in_the_history_is_judged_by_all_of_it(run: Run, history: str) -> None:
+    assert "on 3 benchmark datasets" in run("recall", history, "--target", "new", "--json").stderr
+
+
+def test_top_k_and_tau(run: Run, history: str) -> None:
+    args = ("recall", history, "--target", "z", "--method", "paper", "--json")
+    assert len(answer(run(*args, "--top-k", "3"))["shortlist"]) == 3
+    assert answer(run(*args, "--tau", "0.1"))["clusters"] == [["b", "a"], ["c", "d"]]
+    assert answer(run(*args, "--tau", "0.001"))["clusters"] == [["a"], ["b"], ["c"], ["d"]]
+    assert len(answer(run(*args, "--tau", "0.9"))["clusters"]) == 1
+
+
+def test_the_paper_weighs_with_the_proxy_of_the_representative(run: Run, history: str) -> None:
+    args = ("recall", history, "--target", "z", "--method", "paper", "--tau", "0.1", "--proxies", "proxies.csv")
+    entries = {entry["model"]: entry for entry in answer(run(*args, "--json"))["shortlist"]}
+    assert (entries["a"]["representative"], entries["a"]["proxy"]) == ("b", -0.2)
+    assert entries["a"]["score"] == pytest.approx(0.55 * 2.718281828459045**-0.2)
+    own = {entry["model"]: entry for entry in answer(run(*args, "--propagate", "own", "--json"))["shortlist"]}
+    assert own["a"]["proxy"] == -0.1
+    assert own["a"]["score"] == pytest.approx(0.55 * 2.718281828459045**-0.1)
+
+
+def test_only_rows_of_the_target_count(run: Run, history: str, tmp_path: Path) -> None:
+    args = ("recall", history, "--target", "z", "--method", "paper", "--proxies")
+    whole = run(*args, "proxies.csv", "--json").stdout
+    lines = (tmp_path / "proxies.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "less.csv").write_text("".join(line for line in lines if ",x," not in line))
+    assert run(*args, "less.csv", "--json").stdout == whole
+
+
+def test_of_several_proxies_the_one_that_scores_most_models_is_used_and_said(
+    run: Run, history: str, tmp_path: Path
+) -> None:
+    (tmp_path / "two.csv").write_text((tmp_path / "proxies.csv").read_text() + "a,z,logme,1.0\nb,z,logme,2.0\n")
+    result = run("recall", history, "--target", "z", "--proxies", "two.csv", "--json")
+    assert "leep" in result.stderr
+    assert "logme" in result.stderr
+    assert {entry["proxy"] for entry in answer(result)["shortlist"]} <= {-0.1, -0.2, -0.9, -0.8}
+    (tmp_path / "more.csv").write_text(
+        "model,dataset,proxy,value\na,z,leep,-0.5\na,z,logme,1.0\nb,z,logme,2.0\nc,z,logme,0.0\n"
+    )
+    result = run("recall", history, "--target", "z", "--proxies", "more.csv", "--json")
+    assert {entry["proxy"] for entry in answer(result)["shortlist"]} <= {0.0, 1.0, 2.0, None}
+
+
+def test_models_that_only_the_file_knows_are_candidates(run: Run, history: str, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text((tmp_path / "proxies.csv").read_text() + "new,z,leep,-0.3\n")
+    result = run("recall", history, "--target", "z", "--proxies", "new.csv", "--json")
+    entry = next(entry for entry in answer(result)["shortlist"] if entry["model"] == "new")
+    assert (entry["cluster"], entry["representative"], entry["proxy"]) == (None, None, -0.3)
+
+
+def test_day_one_ranks_by_the_proxy_and_says_so(run: Run, history: str) -> None:
+    assert run("history", "create", "empty").exit_code == 0
+    result = run("recall", "empty", "--target", "z", "--proxies", "proxies.csv", "--json")
+    assert models(answer(result)) == ["a", "b", "d", "c"]
+    assert "Day one" in result.stderr
+
+
+def test_the_same_seed_gives_the_same_bytes(run: Run, history: str) -> None:
+    args = ("recall", history, "--target", "z", "--seed", "3", "--json")
+    assert run(*args).stdout_bytes == run(*args).stdout_bytes
+
+
+def test_the_table_is_for_people(run: Run, history: str) -> None:
+    result = run("recall", history, "--target", "z", "--top-k", "2")
+    assert result.exit_code == 0
+    assert "Recalled: 2 models (method default)" in result.stdout
+    assert "mean z-score" in result.stdout

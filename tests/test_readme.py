@@ -1,0 +1,70 @@
+"""The README's code runs as it stands, and its commands are those that are run."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+PYTHON = [text for language, text in BLOCKS if language == "python"]
+BASH = [text for language, text in BLOCKS if language == "bash"]
+CONSOLE = [text.strip() for language, text in BLOCKS if language == "console"]
+
+
+def run(command: list[str], folder: Path) -> str:
+    """Standard output of a command that must succeed, run as a user would: elsewhere, with what is installed."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def python(number: int, folder: Path) -> str:
+    """Standard output of a Python block, pasted into a file."""
+    script = folder / "pasted.py"
+    script.write_text(PYTHON[number])
+    return run([sys.executable, str(script)], folder)
+
+
+def test_every_block_is_one_that_is_tested_here() -> None:
+    assert {language for language, _ in BLOCKS} == {"bash", "console", "python", "text"}
+    assert (len(PYTHON), len(BASH)) == (2, 1)
+
+
+@pytest.mark.ray
+def test_the_tune_run_example_selects_a_model_of_the_zoo(tmp_path: Path) -> None:
+    shown = python(0, tmp_path)
+    assert re.search(r"^selected: \{.*'model': 'zoo/", shown, flags=re.MULTILINE), shown
+
+
+@pytest.mark.ray
+def test_the_example_with_a_trainable_of_ones_own_runs(tmp_path: Path) -> None:
+    python(1, tmp_path)
+
+
+def test_the_commands_on_ones_own_records_run(tmp_path: Path) -> None:
+    shown = run(["bash", "-euo", "pipefail", "-c", BASH[0]], tmp_path)
+    assert "our-history" in shown
+    assert "convnext_tiny" in shown
+
+
+def test_the_test_command_is_the_one_that_ci_runs() -> None:
+    install, test = CONSOLE[1].split(" && ")
+    checks = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert test in checks
+    assert install.replace("pip install", "pip install --quiet") in checks
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", README))))
+def test_links_into_the_tree_are_alive(link: str) -> None:
+    assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:raysel|benchmarks|tests|cluster)/[\w./]*)`", README))))
+def test_paths_that_the_readme_names_exist(path: str) -> None:
+    assert (ROOT / path).exists(), path

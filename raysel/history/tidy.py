@@ -1,0 +1,240 @@
+"""Tables in long form, from CSV or Parquet: one value a row, and columns that say what of.
+
+Three kinds are told apart by their fields:
+
+======================  ========================================  =============================================
+kind                    fields it must have                       what it becomes
+======================  ========================================  =============================================
+performance matrix      model, dataset, metric, mode, value       completed runs of one step, with test values
+curves                  the same and step                         runs with values by step
+proxies                 model, dataset, proxy, value              proxy scores
+======================  ========================================  =============================================
+
+A field is one value for every row that `constants` names (`--set metric=accuracy`), else the column that `mapping`
+names (`--map step=epoch`), else the column of that name. The other fields are optional:
+
+- `split`: `val` (also `valid`, `validation`) or `test`. Where nobody gives it, a metric called `val_X`, `valid_X`,
+  `validation_X` or `test_X` is metric X in that split, and any other is a validation value in curves and a test value
+  in matrices. `--set split=val` keeps metrics' names, and makes curves of test values usable where there are no others.
+- `revision`, `fingerprint`, `hardware`, `seed` and `seconds` as in the tables; `version` for proxies.
+- `config`: JSON, or any text, which is kept as the hyperparameter `config`; `config.NAME` is the hyperparameter NAME
+  (`--map config.lr=learning_rate`). Runs that differ in it are different runs.
+- `planned_steps`: where the run was to end; its last step in the file by default. A run that does not get there is
+  `stopped`, unless `status` says otherwise.
+- `primary_metric`: the metric that decides; to be given where a dataset has several.
+- `nan`: `refuse` (the default) or `failed`, by which a value that is no finite number means that the run diverged: its
+  other values are kept and the run counts as failed (a proxy score is left out).
+- `repeats`: `refuse` (the default), `first` or `last`: which of several values given for the same thing to take. Rows
+  that repeat the same value are one.
+
+Columns that are none of this are left out and named in `ignored`. A column whose name is a field's but for a slip is
+refused, and so are rows that only an ignored column could tell apart.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from raysel.arrays import FloatArray
+from raysel.errors import DataError, OptionError, UnknownNameError
+from raysel.history.curves import STATUSES
+from raysel.history.tables import MODES
+
+Kind = Literal["results", "proxies"]
+
+SPLIT_NAMES = {"val": "val", "valid": "val", "validation": "val", "test": "test"}
+_RULES = {"nan": ("refuse", "failed"), "repeats": ("refuse", "first", "last")}
+_DUE = {"results": ("model", "dataset", "metric", "mode", "value"), "proxies": ("model", "dataset", "proxy", "value")}
+_OPTIONAL = {
+    "results": (
+        *("step", "split", "seconds", "revision", "fingerprint", "hardware", "seed", "config"),
+        *("planned_steps", "status", "primary_metric"),
+    ),
+    "proxies": ("revision", "fingerprint", "version", "seconds"),
+}
+_CHOICES = {"mode": MODES, "status": STATUSES, "split": tuple(SPLIT_NAMES)}
+_NUMBERS = {
+    "value": "a finite number (where it means that a run diverged: --set nan=failed)",
+    "step": "a finite number of at least 0",
+    "seconds": "a finite number of at least 0",
+    "planned_steps": "a finite number above 0",
+    "seed": "an integer",
+}
+_MISSING = ("", "nan", "na", "n/a", "null", "none")
+_SIMILAR = 0.8
+
+
+# Called with a field, its values, whether it must be filled in, and whether values may be no finite numbers.
+_Parser = Callable[[str, pd.Series, bool, bool], tuple[FloatArray | pd.Categorical, NDArray[np.bool_]]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tidy:
+    """The fields of a file in long form, checked one by one.
+
+    Args:
+        source: The file's name, for messages.
+        kind: `results` (a performance matrix or curves) or `proxies`.
+        fields: A column a field, as many rows as the file: numbers as float64, the rest as categories of text, empty
+            where nothing was given. Only `value` may hold what is not finite, and only where that is no mistake.
+        raw: The file as read, for messages.
+        ignored: Columns of the file that are no field.
+        repeats: What to do about several values for the same thing: `refuse`, or take the `first` or the `last`.
+    """
+
+    source: str
+    kind: Kind
+    fields: pd.DataFrame
+    raw: pd.DataFrame
+    ignored: tuple[str, ...]
+    repeats: str
+
+    def has(self, field: str) -> bool:
+        """Whether the field was given in any way."""
+        return field in self.fields
+
+    def refuse(self, field: str, wrong: NDArray[np.bool_], rule: str) -> None:
+        """Raise for the first row that is wrong, if any is.
+
+        Raises:
+            DataError: If there is one.
+        """
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise DataError(field, self.fields[field].iloc[row], rule, self.source, row + 1)
+
+
+def read_fields(path: Path, *, mapping: Mapping[str, str], constants: Mapping[str, str]) -> Tidy:
+    """Read a file in long form and find its fields.
+
+    Args:
+        path: A CSV file with a header, or a Parquet file (`.parquet`).
+        mapping: The column of each field that is not in the column of its own name.
+        constants: The value of each field that is the same in every row.
+
+    Raises:
+        OptionError: If the file cannot be read or an option breaks its rule.
+        UnknownNameError: If an option names no field, or a column that the file lacks.
+        DataError: If a field is missing or a value breaks its rule; rows are counted from 1, the header not among them.
+    """
+    raw, source = _read(path), path.name
+    rules = {rule: constants.get(rule, choices[0]) for rule, choices in _RULES.items()}
+    for rule, choices in _RULES.items():
+        if rules[rule] not in choices:
+            raise OptionError(rule, rules[rule], f"one of {', '.join(choices)}")
+    constants = {field: value for field, value in constants.items() if field not in _RULES}
+    columns = {**{str(name): str(name) for name in raw.columns}, **mapping}
+    kind: Kind = "proxies" if "proxy" in {*columns, *constants} else "results"
+    known = [*_DUE[kind], *_OPTIONAL[kind]]
+    if kind == "results":
+        known += [name for name in {**columns, **constants} if name.startswith("config.")]
+    _check_options(mapping, constants, known, raw.columns, source)
+    given = [field for field in known if field in columns or field in constants]
+    for field in _DUE[kind]:
+        if field not in given:
+            rule = f"there (--map {field}=COLUMN or --set {field}=VALUE; the file has {', '.join(raw.columns)})"
+            raise DataError(field, "missing", rule, source)
+    taken = {columns[field] for field in given if field in columns} | {field for field in given if field in constants}
+    ignored = tuple(column for column in raw.columns if column not in taken)
+    for column in ignored:
+        meant = get_close_matches(column, [field for field in known if field not in given], n=1, cutoff=_SIMILAR)
+        if meant:
+            raise DataError(column, "unknown", f"a field (--map {meant[0]}={column} if that is meant)", source)
+    fields: dict[str, FloatArray | pd.Categorical] = {}
+    for field in given:
+        values = pd.Series([constants[field]] * len(raw)) if field in constants else raw[columns[field]]
+        read: _Parser = _numbers if field in _NUMBERS else _text
+        required = field in _DUE[kind] or field == "step"
+        fields[field], wrong = read(field, values, required, rules["nan"] == "failed")
+        if wrong.any():
+            row = int(wrong.argmax())
+            value = values.iloc[row]
+            value = value.item() if hasattr(value, "item") else value
+            raise DataError(field, value, _rule_of(field), source, row + 1)
+    return Tidy(
+        source=source,
+        kind=kind,
+        fields=pd.DataFrame(fields),
+        raw=raw,
+        ignored=ignored,
+        repeats=rules["repeats"],
+    )
+
+
+def split_of(metric: str) -> tuple[str | None, str]:
+    """The split that a metric's name tells, if it does, and the metric's name without it.
+
+    >>> split_of("valid_loss"), split_of("accuracy")
+    (('val', 'loss'), (None, 'accuracy'))
+    """
+    match = re.fullmatch(rf"({'|'.join(SPLIT_NAMES)})_(.+)", metric)
+    return (SPLIT_NAMES[match[1]], match[2]) if match else (None, metric)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            rows: pd.DataFrame = pq.read_table(path).replace_schema_metadata(None).to_pandas()
+        else:
+            # As text, so that neither a model called 007 nor one called NA loses its name.
+            rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").fillna("")
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise OptionError("file", str(path), f"a CSV or Parquet file ({str(error).splitlines()[0]})") from error
+    if rows.empty:
+        raise OptionError("file", str(path), "a table with at least one row")
+    return rows
+
+
+def _check_options(
+    mapping: Mapping[str, str], constants: Mapping[str, str], known: list[str], columns: Iterable[str], source: str
+) -> None:
+    for field in (*mapping, *constants):
+        if field not in known:
+            raise UnknownNameError("field", field, [*known, "config.NAME", *_RULES])
+        if field in mapping and field in constants:
+            raise OptionError(field, constants[field], f"either set or mapped (to {mapping[field]}), not both")
+    for column in mapping.values():
+        if column not in columns:
+            raise UnknownNameError(f"column of {source}", column, columns)
+
+
+def _rule_of(field: str) -> str:
+    if field in _CHOICES:
+        return f"one of {', '.join(_CHOICES[field])}"
+    return _NUMBERS.get(field, "filled in")
+
+
+def _text(field: str, values: pd.Series, required: bool, _: bool) -> tuple[pd.Categorical, NDArray[np.bool_]]:
+    """Text as categories, empty where nothing was given, and the rows that break the field's rule."""
+    codes, distinct = pd.factorize(values)
+    names = np.array([*(str(value) for value in distinct), ""], dtype=object)
+    allowed = _CHOICES.get(field)
+    wrong = np.array([(required and not name) or bool(allowed and name and name not in allowed) for name in names])
+    return pd.Categorical(names[codes]), wrong[codes]
+
+
+def _numbers(field: str, values: pd.Series, required: bool, lenient: bool) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Numbers, NaN where nothing was given, and the rows that break the field's rule."""
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        numbers = values.to_numpy(np.float64, na_value=np.nan)
+        wrong = np.zeros(len(numbers), bool)
+    else:
+        codes, distinct = pd.factorize(values)
+        texts = [*(str(value).strip() for value in distinct), ""]
+        parsed = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
+        numbers = parsed[codes]
+        wrong = (np.isnan(parsed) & ~np.isin([text.lower() for text in texts], _MISSING))[codes]
+    if field == "value":
+        return numbers, wrong | (~np.isfinite(numbers) & (not lenient))
+    given = ~np.isnan(numbers)
+    low = {"planned_steps": numbers <= 0, "seed": numbers % 1 != 0}.get(field, numbers < 0)
+    return numbers, wrong | (given & (low | np.isinf(numbers))) | (~given & required)

@@ -57,7 +57,9 @@ def recall(
     from raysel.history import History
     from raysel.recall import rank
     from raysel.report import plain_shortlist, recall_table
+    from raysel.target import Target
 
+    target = Target.of(target).name
     opened = History(history)
     proxy, scores = _read_proxies(proxies, target) if proxies is not None else (None, {})
     recorded = opened.proxy_scores(proxy) if proxy else {}

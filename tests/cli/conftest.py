@@ -1,12 +1,15 @@
-"""A small history, made once a test, and a way to run the command line in its folder."""
+"""A small history, a copy a test, and a way to run the command line in its folder."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from raysel import History
 from raysel.cli import main
+from raysel.history.importers import import_file
 
 Run = Callable[..., Result]
 
@@ -44,11 +47,18 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a history of four models on three datasets, beside the files that it was made from."""
+    folder = tmp_path_factory.mktemp("template")
+    (folder / "matrix.csv").write_text(MATRIX)
+    (folder / "proxies.csv").write_text(PROXIES)
+    import_file(History.create(folder / "history"), folder / "matrix.csv")
+    return folder
+
+
 @pytest.fixture
-def history(run: Run, tmp_path: Path) -> str:
-    """The path of a history of four models on three datasets, beside the files that it was made from."""
-    (tmp_path / "matrix.csv").write_text(MATRIX)
-    (tmp_path / "proxies.csv").write_text(PROXIES)
-    for args in (("create", "history"), ("add", "history", "matrix.csv")):
-        assert run("history", *args).exit_code == 0
+def history(run: Run, template: Path, tmp_path: Path) -> str:
+    """The path of a history of one's own, beside the files that it was made from."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     return "history"

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from raysel.finetune.data import Data, Split
     from raysel.finetune.loop import FineTuning, Point
     from raysel.finetune.metrics import METRICS, Metric
-    from raysel.finetune.recipe import Recipe
     from raysel.finetune.ray_trainable import trainable
+    from raysel.finetune.recipe import Recipe
 
 __all__ = ["METRICS", "Data", "FineTuning", "Metric", "Point", "Recipe", "Split", "trainable"]
 

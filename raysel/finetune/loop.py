@@ -8,7 +8,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Point:
     Args:
         step: Points so far, from 1.
         epoch: Passes over the training data so far.
-        seconds: Spent training and validating in this run so far, from its first point, interruptions left out.
+        seconds: Spent training and validating in this run so far, interruptions left out.
         value: The data's metric on its validation split; NaN if the run diverged.
         test: The same on its test split; `None` before the last point.
     """
@@ -57,19 +57,22 @@ class FineTuning:
         bundle: The model, with a head for the data; it is trained in place.
         data: What it is trained on.
         recipe: How.
+        clock: What seconds are read from.
 
     Raises:
         OptionError: If the head does not fit the data, or an epoch has fewer batches than points.
     """
 
-    def __init__(self, bundle: ModelBundle, data: Data, recipe: Recipe) -> None:
+    def __init__(
+        self, bundle: ModelBundle, data: Data, recipe: Recipe, *, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self._batches = max(1, len(data.train) // recipe.batch_size)
         if bundle.outputs != data.outputs:
             raise OptionError("outputs", bundle.outputs, f"{data.outputs} for {data.name}")
         if recipe.points_per_epoch > self._batches:
             rule = f"at most {self._batches}, the batches of an epoch on {data.name}"
             raise OptionError("points_per_epoch", recipe.points_per_epoch, rule)
-        self.bundle, self.data, self.recipe = bundle, data, recipe
+        self.bundle, self.data, self.recipe, self._clock = bundle, data, recipe, clock
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         bundle.module.to(self._device)
         self._optimizer = _optimizer(bundle.module)
@@ -107,11 +110,11 @@ class FineTuning:
         A run whose loss is no longer finite gives one last point, NaN, and ends.
         """
         while self._step < self.recipe.points:
-            began = time.perf_counter()
+            began = self._clock()
             healthy = self._train_to_next_point()
             value = self._judge(self.data.val) if healthy else math.nan
             self._step += 1
-            self._seconds += time.perf_counter() - began
+            self._seconds += self._clock() - began
             last = self._step == self.recipe.points
             yield Point(
                 step=self._step,

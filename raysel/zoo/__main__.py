@@ -1,4 +1,4 @@
-"""``python -m raysel.zoo``: remake the mini zoo."""
+"""``python -m raysel.zoo``: remake the mini zoo, or look at it."""
 
 from pathlib import Path
 
@@ -22,6 +22,41 @@ def pretrain(folder: Path | None, processes: int, names: tuple[str, ...]) -> Non
 
     place = folder or zoo.checkpoint_path(zoo.models()[0]).parent
     run(names or zoo.models(), place, processes=processes)
+
+
+@main.command()
+@click.option("--folder", type=click.Path(path_type=Path), help="Where the history is; the package by default.")
+@click.option("--processes", type=click.IntRange(1), default=2, show_default=True, help="Runs at once on this machine.")
+@click.option("--address", envvar="RAY_ADDRESS", help="A running Ray cluster to use instead of this machine.")
+def record(folder: Path | None, processes: int, address: str | None) -> None:
+    """Fine-tune every model on every benchmark and target; what is recorded already is left as it is."""
+    import ray
+
+    from raysel.zoo.record import record as run
+
+    with ray.init(address=address) if address else ray.init(num_cpus=processes, include_dashboard=False):
+        run(folder or zoo.history_path())
+
+
+@main.command()
+def describe() -> None:
+    """Print what the recorded history shows."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from raysel.zoo.describe import figures
+
+    found = figures()
+    table = Table("dataset", "best model", "final", "over median", "average loses", "seed noise")
+    for row in found.datasets:
+        points = (f"{value:.1f}" for value in (row.over_median, row.average_loses, row.noise))
+        table.add_row(row.dataset, row.best, f"{row.final:.3f}", *points)
+    own = Table("model", "source", "images", "accuracy", "tuned", "twin from scratch, tuned")
+    for row in found.pretraining.itertuples():
+        shares = (f"{value:.3f}" for value in (row.accuracy, row.tuned, row.scratch_tuned))
+        own.add_row(row.model, row.source, f"{row.images:.0f}", *shares)
+    console = Console()
+    console.print(table, f"{len(found.winners)} winners; the best average is {found.average}'s", own)
 
 
 if __name__ == "__main__":

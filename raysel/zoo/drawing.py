@@ -6,7 +6,7 @@ around [0, 1], not yet clipped. Figures are drawn on a canvas of CANVAS by CANVA
 
 import colorsys
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import matplotlib
@@ -29,12 +29,12 @@ FACES = tuple(
 X, Y = np.meshgrid(np.arange(SIDE, dtype=float), np.arange(SIDE, dtype=float))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _font(face: str) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{face}.ttf", 44)
 
 
-@lru_cache(maxsize=None)
+@cache
 def glyph(character: str, face: str) -> Image.Image:
     """A character of a bundled font, centred on the canvas."""
     canvas = Image.new("L", (CANVAS, CANVAS))

@@ -16,7 +16,7 @@ from raysel.zoo.members import MEMBERS, SCRATCH, Member
 from raysel.zoo.tasks import load_task
 
 IMAGES = {"latin": 8000}
-FEWER_IMAGES = 5000  # for sources of fewer classes, learnt sooner
+FEWER_IMAGES = 4000  # for sources of fewer classes, learnt sooner
 CONVOLUTIONS = Recipe(lr=2e-3, batch_size=64, epochs=10)
 TOKENS = Recipe(lr=1e-3, batch_size=32, epochs=14)
 
@@ -30,7 +30,7 @@ def pretrain(names: Sequence[str], folder: Path, *, processes: int, images: int 
         names: Of `MEMBERS`.
         folder: Holds a checkpoint folder a member.
         processes: How many train at once, one core each.
-        images: Of the source that a member is trained on; by default 5000, or 8000 of Latin letters.
+        images: Of the source that a member is trained on; by default 4000, or 8000 of Latin letters.
 
     Returns:
         What is in the members' `pretraining.json`, as they are done.

@@ -41,7 +41,7 @@ Draw = Callable[[Generator, float], FloatArray]
 TRAIN, VAL, TEST = 300, 300, 1000
 LATIN = string.ascii_uppercase + "abdefghijmnqrty"
 GREEK = "ΓΔΘΛΞΠΣΦΨΩαβγδεζηθλμξπφψ"
-CYRILLIC = "БГДЖЗИЛПФЦЧШЩЪЫЭЮЯ"  # noqa: RUF001  (they are meant to look alike)
+CYRILLIC = "БГДЖЗИЛПФЦЧШЩЪЫЭЮЯ"
 
 
 @dataclass(frozen=True)

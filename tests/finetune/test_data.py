@@ -1,0 +1,60 @@
+"""Datasets that check themselves."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from raysel.errors import RayselError
+from raysel.finetune import METRICS, Data, Split
+
+IMAGES = np.zeros((4, 3, 8, 8), np.uint8)
+
+
+def _data(labels: Any = (0, 1, 0, 1), **changed: Any) -> Data:
+    split = Split(IMAGES, np.array(labels))
+    given: dict[str, Any] = {"name": "d", "task": "classification", "classes": 2, **changed}
+    return Data(train=split, val=split, test=split, **given)
+
+
+@pytest.mark.parametrize(
+    ("labels", "changed", "says"),
+    [
+        ((0, 1, 0, 2), {}, "d, train, row 3: column `label` is 2, but must be an integer from 0 to 1"),
+        ((0, 1, 0, -1), {}, "`label` is -1"),
+        ((0.0, 1.0, 0.5, 1.0), {}, "`label` is 0.0"),
+        ((0.0, 1.0, np.nan, 1.0), {"task": "regression", "classes": None}, "row 2: column `label` is nan"),
+        ((0, 1, 0, 1), {"classes": None}, "`classes` is None"),
+        ((0, 1, 0, 1), {"classes": 1}, "`classes` is 1"),
+        ((0, 1, 0, 1), {"task": "regression"}, "`classes` is 2"),
+        ((0, 1, 0, 1), {"task": "ranking"}, "`task` is 'ranking'"),
+        ((0, 1, 0, 1), {"metric": "rmse"}, "`metric` is 'rmse'"),
+        ((0, 1, 0, 1), {"metric": "accuracyy"}, "`metric` is 'accuracyy'"),
+        ((0, 1, 0), {}, "`labels` is (3,)"),
+    ],
+)
+def test_bad_data_is_refused(labels: Any, changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(RayselError) as caught:
+        _data(labels, **changed)
+    assert says in str(caught.value)
+
+
+def test_a_split_without_images() -> None:
+    with pytest.raises(RayselError, match="inputs"):
+        Split(IMAGES[:0], np.zeros(0))
+
+
+def test_the_fingerprint_follows_the_data() -> None:
+    same, relabelled = _data(), _data((1, 1, 0, 1))
+    assert _data().fingerprint == same.fingerprint != relabelled.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("metric", "predictions", "labels", "score"),
+    [
+        ("accuracy", [0, 1, 2, 2], [0, 1, 2, 0], 0.75),
+        ("rmse", [1.0, 2.0], [1.0, 4.0], 2**0.5),
+    ],
+)
+def test_metrics(metric: str, predictions: list[float], labels: list[float], score: float) -> None:
+    assert METRICS[metric].score(np.array(predictions), np.array(labels)) == pytest.approx(score)

@@ -1,0 +1,144 @@
+"""The training loop, without Ray."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from raysel import zoo
+from raysel.errors import OptionError
+from raysel.finetune import Data, FineTuning, Point, Recipe, Split
+from raysel.models import create
+from raysel.zoo.architectures import ARCHITECTURES
+from raysel.zoo.tasks import load_task
+
+RECIPE = Recipe(seed=3, epochs=3, points_per_epoch=2, batch_size=8)
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    return load_task("tint", train=50, val=40, test=40)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def _run(architecture: str, data: Data, recipe: Recipe = RECIPE) -> FineTuning:
+    bundle = create(ARCHITECTURES[architecture].config, seed=0)
+    bundle.replace_head(data.outputs, seed=recipe.seed)
+    return FineTuning(bundle, data, recipe)
+
+
+def _untimed(points: Iterator[Point]) -> list[Point]:
+    return [dataclasses.replace(point, seconds=0.0) for point in points]
+
+
+# A library each: batch statistics (transformers' ResNet), stochastic depth (torchvision's Swin), neither (timm's ViT).
+@pytest.mark.parametrize("architecture", ["vit", "swin", "resnet"])
+@pytest.mark.parametrize("interrupted", [1, 3, 5])
+def test_a_resumed_run_is_the_same_run(architecture: str, interrupted: int, data: Data, tmp_path: Path) -> None:
+    whole = _run(architecture, data)
+    expected = _untimed(whole.points())
+
+    first = _run(architecture, data)
+    points = first.points()
+    before = [next(points) for _ in range(interrupted)]
+    first.save(tmp_path)
+    torch.manual_seed(99)  # whatever went on meanwhile
+    second = FineTuning.resume(tmp_path, data, RECIPE)
+    after = list(second.points())
+
+    assert [dataclasses.replace(point, seconds=0.0) for point in before + after] == expected
+    weights, resumed = whole.bundle.module.state_dict(), second.bundle.module.state_dict()
+    assert all(torch.equal(weights[key], resumed[key]) for key in weights)
+    assert after[0].seconds > before[-1].seconds  # interruptions are left out, but nothing before them is
+
+
+def test_points_count_and_only_the_last_is_tested(data: Data) -> None:
+    points = list(_run("vit", data).points())
+    assert [point.step for point in points] == [1, 2, 3, 4, 5, 6]
+    assert [point.epoch for point in points] == [0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
+    assert [point.test is None for point in points] == [True] * 5 + [False]
+    assert all(later.seconds > earlier.seconds for earlier, later in pairwise(points))
+    assert points[-1].metrics("accuracy").keys() == {"accuracy", "step", "epoch", "seconds", "test_accuracy"}
+    assert points[0].metrics("accuracy").keys() == {"accuracy", "step", "epoch", "seconds"}
+
+
+@pytest.mark.parametrize(("seed", "same"), [(3, True), (4, False)])
+def test_the_seed_decides_the_run(seed: int, same: bool, data: Data) -> None:
+    runs = [_run("swin", data, dataclasses.replace(RECIPE, seed=s)) for s in (3, seed)]
+    for run in runs:
+        list(run.points())
+    first, second = (run.bundle.head.weight for run in runs)
+    assert torch.equal(first, second) == same
+
+
+def test_a_finished_run_has_no_further_points(data: Data, tmp_path: Path) -> None:
+    run = _run("vit", data)
+    list(run.points())
+    run.save(tmp_path)
+    assert not list(FineTuning.resume(tmp_path, data, RECIPE).points())
+
+
+def test_a_run_that_diverges_says_so_and_ends(data: Data) -> None:
+    run = _run("vit", data)
+    points = run.points()
+    next(points)
+    with torch.no_grad():
+        run.bundle.head.weight.fill_(math.nan)
+    rest = list(points)
+    assert len(rest) == 1
+    assert math.isnan(rest[0].value)
+    assert (rest[0].step, rest[0].test) == (2, None)
+
+
+def test_training_learns() -> None:
+    data = load_task("tint", train=120, val=100, test=100)
+    points = list(_run("resnet", data, Recipe(epochs=6)).points())
+    assert points[-1].test is not None
+    assert points[-1].test > 0.4 > points[0].value  # chance is 1/8
+
+
+def test_regression_is_judged_in_the_unit_of_the_labels() -> None:
+    small = load_task("slant", train=120, val=80, test=80)
+    # The same task in another unit, far from zero.
+    parts = [Split(split.inputs, 1000 + 7 * split.labels) for split in (small.train, small.val, small.test)]
+    large = Data(name="large", task="regression", train=parts[0], val=parts[1], test=parts[2])
+    values = [list(_run("resnet", data, Recipe(epochs=6)).points())[-1].value for data in (small, large)]
+    assert values[0] < 0.8 * float(small.val.labels.std())
+    assert values[1] == pytest.approx(7 * values[0], rel=1e-3)
+
+
+def test_a_checkpoint_names_a_model(data: Data, tmp_path: Path) -> None:
+    from raysel.models import load
+
+    run = _run("resnet", data)
+    next(run.points())
+    run.save(tmp_path)
+    assert np.array_equal(load(f"file:{tmp_path}").predict(data.val.inputs), run.bundle.predict(data.val.inputs))
+
+
+def test_starting_from_a_name(data: Data) -> None:
+    run = FineTuning.start(zoo.models()[0], data, RECIPE)
+    assert run.bundle.outputs == data.classes
+
+
+@pytest.mark.parametrize(
+    ("recipe", "outputs", "parameter"),
+    [(Recipe(points_per_epoch=4), 8, "points_per_epoch"), (Recipe(), 5, "outputs")],
+)
+def test_what_does_not_fit_the_data(recipe: Recipe, outputs: int, parameter: str, data: Data) -> None:
+    bundle = create(ARCHITECTURES["vit"].config, seed=0)
+    bundle.replace_head(outputs, seed=0)
+    with pytest.raises(OptionError, match=parameter):
+        FineTuning(bundle, data, recipe)

@@ -1,0 +1,48 @@
+"""Remaking the mini zoo, on a scale that a test allows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from raysel import zoo
+from raysel.history import History
+from raysel.zoo.record import planned, record
+
+MODELS, DATASETS = ("zoo/latin-resnet", "zoo/scratch-vit"), ("slant",)
+
+
+@pytest.fixture(scope="module")
+def local_ray() -> Iterator[None]:
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    yield
+    ray.shutdown()
+
+
+def test_a_tenth_of_the_cells_has_three_seeds() -> None:
+    datasets = (*zoo.benchmarks(), *zoo.targets())
+    runs = list(planned(zoo.models(), datasets))
+    cells = len(zoo.models()) * len(datasets)
+    assert len({(run.model, run.dataset) for run in runs}) == cells
+    assert len(runs) - cells == pytest.approx(2 * cells / 10, rel=0.1)
+    assert len({run.id for run in runs}) == len(runs)
+    assert {run.dataset for run in runs if run.seed} == set(datasets)
+
+
+@pytest.mark.ray
+def test_recording_is_resumed_and_repeats_itself(local_ray: None, tmp_path: Path) -> None:
+    partial = record(tmp_path / "history", models=MODELS[:1], datasets=DATASETS)
+    first = partial.observations()
+    whole = record(tmp_path / "history", models=MODELS, datasets=DATASETS)
+    assert set(whole.runs()["model"]) == set(MODELS)
+    assert set(whole.proxies()["proxy"]) == {"logme"}  # the one that is defined for regression
+    again = whole.observations().merge(first, on=["run_id", "step", "split", "metric"])
+    assert len(again) == len(first)
+    assert (again["seconds_x"] == again["seconds_y"]).all()  # not run a second time
+
+    shipped = History(zoo.history_path()).observations()
+    same = whole.observations().merge(shipped, on=["run_id", "step", "split", "metric"])
+    assert len(same) == len(whole.observations())
+    assert same["value_x"].to_numpy() == pytest.approx(same["value_y"].to_numpy(), rel=0.5)

@@ -210,7 +210,7 @@ class Folder:
         """What a small JSON file holds.
 
         Raises:
-            FileNotFoundError: If there is none.
+            FileNotFoundError, NotADirectoryError: If there is none.
             HistoryError: If it is too large or no JSON.
         """
         path = self._path(area, name)
@@ -219,7 +219,7 @@ class Folder:
                 if file.size() > _MAX_JSON_BYTES:
                     raise ValueError(f"it has {file.size():,} bytes, more than {_MAX_JSON_BYTES:,}")
                 return json.loads(file.read())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise
         except (OSError, ValueError, RecursionError) as error:
             raise HistoryError(f"{path} cannot be read: {error}") from error
@@ -292,8 +292,10 @@ def _resolve(uri: str, filesystem: pafs.FileSystem | None) -> tuple[pafs.FileSys
     if filesystem is None:
         try:
             filesystem, path = pafs.FileSystem.from_uri(uri)
-        except (pa.ArrowException, OSError, ValueError) as error:
+        except (pa.ArrowException, ValueError) as error:
             raise OptionError("uri", uri, f"a path or a URI that pyarrow.fs knows ({error})") from error
+        except OSError as error:
+            raise HistoryError(f"the history at {uri} cannot be reached: {error}") from error
     else:
         path = uri
     # Beneath a subtree the file system shows whether it can rename.

@@ -272,13 +272,14 @@ def _runs(tidy: Tidy, rows: pd.DataFrame, run: np.ndarray) -> pd.DataFrame:
 
 def _datasets(tidy: Tidy, rows: pd.DataFrame) -> pd.DataFrame:
     """The primary metric and the direction of each dataset."""
-    pairs = rows[["dataset", "metric"]].assign(mode=tidy.fields["mode"]).astype(object)
-    first = pairs.groupby(["dataset", "metric"])["mode"].transform("first")
-    tidy.refuse("mode", (pairs["mode"] != first).to_numpy(), "the same for a metric in all rows of a dataset")
-    found = pairs.drop_duplicates(["dataset", "metric"])
+    pairs = rows[["dataset", "metric"]].assign(mode=tidy.fields["mode"])
+    mode = pairs["mode"].cat.codes
+    first = mode.groupby([pairs["dataset"], pairs["metric"]], observed=True).transform("first")
+    tidy.refuse("mode", (mode != first).to_numpy(), "the same for a metric in all rows of a dataset")
+    found = pairs.drop_duplicates(["dataset", "metric"]).astype(object)
     if tidy.has("primary_metric"):
         wanted = tidy.fields["primary_metric"].astype(object)
-        one = wanted.groupby(pairs["dataset"]).transform("first")
+        one = wanted.groupby(pairs["dataset"], observed=True).transform("first")
         tidy.refuse("primary_metric", (wanted != one).to_numpy(), "the same in all rows of a dataset")
         primary = found[found["metric"] == wanted.loc[found.index]]
         lacking = ~pairs["dataset"].isin(primary["dataset"]).to_numpy()
@@ -307,10 +308,10 @@ def _without_repeats(tidy: Tidy, rows: pd.DataFrame, key: list[str]) -> pd.DataF
             same = (rows[key] == rows.loc[row, key]).all(axis=1)
             other = int(rows.index[int(same.to_numpy().argmax())])
             apart = [name for name in tidy.ignored if str(tidy.raw[name][row]) != str(tidy.raw[name][other])]
-            field = "config." + apart[0] if apart and tidy.kind == "results" else "revision"
-            hint = f"--map {field}={apart[0]} tells them apart, " if apart else ""
-            rule = f"that of row {other + 1}, which is for the same thing ({hint}--set repeats=first or last takes one)"
-            raise DataError("value", float(rows["value"][row]), rule, tidy.source, row + 1)
+            field = "config.NAME" if tidy.kind == "results" else "revision"
+            hint = f"; --map {field}=COLUMN tells them apart by a column: {', '.join(apart)}" if apart else ""
+            rule = f"the value of row {other + 1}, which is for the same thing (--set repeats=first takes that{hint})"
+            raise DataError("value", float(tidy.fields["value"][row]), rule, tidy.source, row + 1)
     return rows.drop_duplicates(key, keep="last" if tidy.repeats == "last" else "first")
 
 

@@ -151,16 +151,20 @@ def _number(result: Mapping[str, Any], name: str) -> float | None:
 def _trials(folder: Path) -> list[_Trial]:
     states = _states(folder)
     found = []
-    for place in sorted(path.parent for path in folder.glob("*/params.json")):
+    places = {
+        path.parent for name in ("params.json", "result.json", "progress.csv") for path in folder.glob(f"*/{name}")
+    }
+    for place in sorted(places):
         results = _results(place)
-        config = _json(place / "params.json")
+        if (place / "params.json").exists():
+            config = _parsed((place / "params.json").read_text("utf-8"))
+        else:
+            config = results[-1].get("config") if results else None
         if not isinstance(config, dict):
-            raise DataError("config", type(config).__name__, "a JSON object", f"{place.name}/params.json")
+            raise DataError("config", config, "a JSON object in params.json or in the results", place.name)
         found.append(_Trial(folder=place, config=config, results=results, state=states.get(place.name)))
     if not found:
-        raise OptionError(
-            "folder", str(folder), "a Ray Tune experiment's, with a params.json in the folder of each trial"
-        )
+        raise OptionError("folder", str(folder), "a Ray Tune experiment's, with a folder for each trial")
     return found
 
 
@@ -193,10 +197,6 @@ def _states(folder: Path) -> dict[str, str]:
             if isinstance(trial, dict) and isinstance(trial.get("relative_logdir"), str) and "status" in trial
         }
     return {}
-
-
-def _json(path: Path) -> object:
-    return _parsed(path.read_text("utf-8"))
 
 
 def _parsed(text: object) -> object:

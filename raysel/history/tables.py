@@ -391,18 +391,17 @@ def _converts(column: Column, value: object) -> bool:
 def _configs(values: Any, source: str) -> pa.Array:
     texts: dict[str, str] = {}
     configs: list[str | None] = []
-    for row in range(len(values)):
-        value = _plain(values, row)
-        if value is None or value == "" or (isinstance(value, float) and value != value):
-            configs.append(None)
-        elif isinstance(value, Mapping):
+    for row, value in enumerate(values.tolist() if isinstance(values, pd.Series) else values.to_pylist()):
+        if isinstance(value, Mapping):
             configs.append(canonical(value))
-        else:
-            if not isinstance(value, str):
-                raise DataError("config", value, _CONFIG_RULE, source, row + 1)
+        elif isinstance(value, str) and value:
             if value not in texts:
                 texts[value] = _parsed(value, source, row + 1)
             configs.append(texts[value])
+        elif value == "" or value is None or value is pd.NA or value != value:
+            configs.append(None)
+        else:
+            raise DataError("config", value, _CONFIG_RULE, source, row + 1)
     return pa.array(configs, type=pa.string())
 
 

@@ -215,11 +215,15 @@ def _rule_of(field: str) -> str:
 
 def _text(field: str, values: pd.Series, required: bool, _: bool) -> tuple[pd.Categorical, NDArray[np.bool_]]:
     """Text as categories, empty where nothing was given, and the rows that break the field's rule."""
-    codes, distinct = pd.factorize(values)
-    names = np.array([*(str(value) for value in distinct), ""], dtype=object)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes, distinct = values.cat.codes.to_numpy(), values.cat.categories
+    else:
+        codes, distinct = pd.factorize(values)
+    names, place = np.unique(np.array([*(str(value) for value in distinct), ""], dtype=object), return_inverse=True)
     allowed = _CHOICES.get(field)
     wrong = np.array([(required and not name) or bool(allowed and name and name not in allowed) for name in names])
-    return pd.Categorical(names[codes]), wrong[codes]
+    # What is missing has the code -1, and so takes the last place: that of the empty text.
+    return pd.Categorical.from_codes(place[codes], pd.Index(names)), wrong[place[codes]]
 
 
 def _numbers(field: str, values: pd.Series, required: bool, lenient: bool) -> tuple[FloatArray, NDArray[np.bool_]]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from raysel.history import PerformanceMatrix
 from raysel.recall.clustering import Clustering
 
 Propagate = Literal["representative", "own"]
+PROPAGATIONS: tuple[Propagate, ...] = get_args(Propagate)
 
 
 @dataclass(frozen=True, kw_only=True)

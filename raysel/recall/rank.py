@@ -12,7 +12,7 @@ from raysel.errors import NothingToRecallError, OptionError, UnknownNameError
 from raysel.history import PerformanceMatrix
 from raysel.recall import default, paper
 from raysel.recall.clustering import Clustering, cut
-from raysel.recall.evidence import Evidence, Propagate
+from raysel.recall.evidence import PROPAGATIONS, Evidence, Propagate
 from raysel.recall.shortlist import Recalled, Shortlist
 
 Method = Literal["default", "paper"]
@@ -182,8 +182,8 @@ def _rules(method: str) -> _Rules:
 
 
 def _check_propagate(propagate: str) -> None:
-    if propagate not in get_args(Propagate):
-        raise UnknownNameError("propagate", propagate, get_args(Propagate))
+    if propagate not in PROPAGATIONS:
+        raise UnknownNameError("propagate", propagate, PROPAGATIONS)
 
 
 def _canonical(matrix: PerformanceMatrix) -> PerformanceMatrix:

@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
-from ray.tune import Callback
+from ray.tune import Callback, Checkpoint
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
 from raysel.errors import HistoryError, OptionError
-from raysel.history import History, canonical
+from raysel.history import History, canonical, run_id
 from raysel.target import Target
+from raysel.tune import journal
 from raysel.tune.scheduler import TrendScheduler
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class _Run:
     model: str
     config: str
     seed: int | None
+    trial: str
     status: str = "running"
     reason: str | None = None
     planned_steps: float
@@ -88,6 +90,8 @@ class HistoryRecorder(Callback):
         self._publish_every, self._published_at = publish_every, -math.inf
         self._name = uuid.uuid4().hex[:8]
         self._runs: dict[str, _Run] = {}
+        if self._scheduler is not None:
+            self._scheduler.recorder = self
 
     def setup(self, stop: Any = None, num_samples: Any = None, total_num_samples: Any = None, **info: Any) -> None:
         """Before the first trial: file the target, and keep the parts of the history that the run started from.
@@ -116,6 +120,36 @@ class HistoryRecorder(Callback):
                 run.points.append(point)
                 run.due = True
         self._maybe_publish()
+
+    def on_checkpoint(
+        self, iteration: int, trials: list[Trial], trial: Trial, checkpoint: Checkpoint, **info: Any
+    ) -> None:
+        """Note in the journal that a trial can go on from here."""
+        scheduler = self._scheduler
+        entry = journal.Entry(
+            checkpoint=checkpoint.path,
+            metrics=trial.last_result,
+            curve=list(scheduler.selection.curve(trial.trial_id).items()) if scheduler else [],
+            points=self._run(trial).points,
+        )
+        journal.write(trial, self._run_id(trial), entry)
+
+    def resume(self, trial: Trial) -> dict[float, float]:
+        """Let a trial that has not started go on from what the journal knows of its run.
+
+        Called by the scheduler when a trial is added; after a restore Tune's own knowledge may be older.
+
+        Returns:
+            The scores by step that the run had reported at its newest checkpoint.
+        """
+        entry = journal.read(trial, self._run_id(trial))
+        if entry is None:
+            return {}
+        journal.adopt(trial, entry)
+        run = self._run(trial)
+        run.points = [*run.points, *(point for point in entry.points if point not in run.points)]
+        run.last_step = max([run.last_step, *(step for step, _ in entry.curve)])
+        return dict(entry.curve)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial ended: at its last step, by itself, or stopped."""
@@ -148,27 +182,27 @@ class HistoryRecorder(Callback):
         """What Tune saves with the run: plain data."""
         return {
             "name": self._name,
-            "runs": {trial: asdict(run) for trial, run in self._runs.items()},
+            "runs": {name: asdict(run) for name, run in self._runs.items()},
             "scheduler": self._scheduler.state() if self._scheduler else None,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take up where `get_state` left off; Tune calls it before it adds the trials again."""
         self._name = state["name"]
-        self._runs = {trial: _Run(**run) for trial, run in state["runs"].items()}
+        self._runs = {name: _Run(**run) for name, run in state["runs"].items()}
         if self._scheduler is not None and state["scheduler"] is not None:
             self._scheduler.restore_state(state["scheduler"])
 
     def publish(self) -> None:
         """Write what is not in the history yet; on failure keep it and warn."""
         self._published_at = time.monotonic()
-        due = {trial: run for trial, run in self._runs.items() if run.due}
+        due = {name: run for name, run in self._runs.items() if run.due}
         if not due:
             return
         try:
             self._history.append(
                 observations=self._observations(due),
-                runs=pd.DataFrame([self._row(trial, run) for trial, run in due.items()]),
+                runs=pd.DataFrame([self._row(name, run) for name, run in due.items()]),
             )
         except (OSError, HistoryError) as error:
             logger.warning("%d curves wait: %s cannot be written to: %s", len(due), self._history.uri, error)
@@ -181,16 +215,22 @@ class HistoryRecorder(Callback):
             self.publish()
 
     def _run(self, trial: Trial) -> _Run:
-        if trial.trial_id not in self._runs:
-            rest = {key: value for key, value in trial.config.items() if key not in (self._model_key, "seed")}
-            seed = trial.config.get("seed")
-            self._runs[trial.trial_id] = _Run(
-                model=str(trial.config.get(self._model_key, trial.trial_id)),
-                config=canonical(rest),
-                seed=seed if isinstance(seed, int) else None,
-                planned_steps=float(self._scheduler.max_t if self._scheduler else self._max_t or 0),
-            )
-        return self._runs[trial.trial_id]
+        return self._runs[self._run_id(trial)]
+
+    def _run_id(self, trial: Trial) -> str:
+        """The name of a trial's run: the same for a trial that a restored searcher proposes anew."""
+        for name, run in self._runs.items():
+            if run.trial == trial.trial_id:
+                return name
+        model = str(trial.config.get(self._model_key, trial.trial_id))
+        config = canonical({k: v for k, v in trial.config.items() if k not in (self._model_key, "seed")})
+        seed = trial.config.get("seed")
+        seed = seed if isinstance(seed, int) else None
+        same = sum((run.model, run.config, run.seed) == (model, config, seed) for run in self._runs.values())
+        name = run_id(model=model, dataset=self._target.name, config=config, seed=seed, trial=f"{self._name}-{same}")
+        planned = float(self._scheduler.max_t if self._scheduler else self._max_t or 0)
+        self._runs[name] = _Run(model=model, config=config, seed=seed, trial=trial.trial_id, planned_steps=planned)
+        return name
 
     def _scored_by(self) -> str:
         return str(self._scheduler.metric if self._scheduler else self._metric)
@@ -205,20 +245,15 @@ class HistoryRecorder(Callback):
     def _pin(self) -> str:
         return f"selection-{self._name}"
 
-    def _run_id(self, trial: str) -> str:
-        return f"{self._name}-{trial}"
-
     def _observations(self, runs: dict[str, _Run]) -> pd.DataFrame | None:
         rows = [
-            {"run_id": self._run_id(trial), "metric": self._scored_by(), **point}
-            for trial, run in runs.items()
-            for point in run.points
+            {"run_id": name, "metric": self._scored_by(), **point} for name, run in runs.items() for point in run.points
         ]
         return pd.DataFrame(rows) if rows else None
 
-    def _row(self, trial: str, run: _Run) -> dict[str, Any]:
+    def _row(self, name: str, run: _Run) -> dict[str, Any]:
         return {
-            "run_id": self._run_id(trial),
+            "run_id": name,
             "model": run.model,
             "dataset": self._target.name,
             "config": run.config,

@@ -11,7 +11,7 @@ from ray.tune.experiment import Trial
 
 from raysel.errors import NothingToRecallError
 from raysel.history import History
-from raysel.recall import Shortlist
+from raysel.recall import Propagate, Shortlist
 from raysel.target import Target
 from raysel.tune.recorder import HistoryRecorder
 from raysel.tune.scheduler import TrendScheduler
@@ -80,6 +80,7 @@ def run_selection(
     method: str = "default",
     proxies: Sequence[str] = (),
     top_k: int = 10,
+    propagate: Propagate = "representative",
     seed: int = 0,
     resources: Mapping[str, float] | None = None,
     max_concurrent: int | None = None,
@@ -101,6 +102,7 @@ def run_selection(
         method: `default` or `paper`.
         proxies: Names of proxies to compute on the target.
         top_k: How many models to recall.
+        propagate: `representative` scores one model a cluster, `own` every one.
         seed: Seeds the selection.
         resources: Resources of one trial and of one proxy task.
         max_concurrent: How many trials run at once at most.
@@ -117,6 +119,7 @@ def run_selection(
         proxies=proxies,
         top_k=top_k,
         method=method,
+        propagate=propagate,
         proxy_resources=resources,
         seed=seed,
     )

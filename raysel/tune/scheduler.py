@@ -7,18 +7,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ray.tune.experiment import Trial
-from ray.tune.result import DEFAULT_METRIC, SHOULD_CHECKPOINT
+from ray.tune.result import DEFAULT_METRIC
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-from ray.tune.trainable import FunctionTrainable
 
 from raysel.errors import CheckpointError, OptionError
 from raysel.history import History
 from raysel.target import Target
 from raysel.trends import Decision, Selection, mine, stages
-from raysel.tune.searcher import RecallSearcher, base_searcher
+from raysel.tune.controller import arrivals, base_searcher, can_pause
+from raysel.tune.searcher import RecallSearcher
 
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
+
+    from raysel.tune.recorder import HistoryRecorder
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +95,7 @@ class TrendScheduler(FIFOScheduler):
         self._method, self._policy, self._margin, self._seed = method, policy, margin, seed
         self._time_attr, self._metric, self._mode = time_attr, metric, mode
         self._selection: Selection | None = None
+        self.recorder: HistoryRecorder | None = None
 
     @property
     def selection(self) -> Selection:
@@ -157,10 +160,16 @@ class TrendScheduler(FIFOScheduler):
             rank=shortlist.models.index(model) if known and shortlist else len(tune_controller.get_trials()),
             prior=shortlist.priors[model] if known and shortlist else 0.0,
         )
-        if self.selection.waiting(trial.trial_id) and trial.status == Trial.PENDING and trial.checkpoint:
-            # Restored while it waited at a stage. Tune would start it; paused it goes on waiting. (Tune files the trial
-            # by this status only after this call.)
+        known_curve = self.recorder.resume(trial) if self.recorder is not None else {}
+        for step, score in known_curve.items():
+            self.selection.report(trial.trial_id, step, score)
+        over = self.selection.standing(trial.trial_id) != "live"
+        if trial.status == Trial.PENDING and (over or (self.selection.waiting(trial.trial_id) and trial.checkpoint)):
+            # Restored while it waited at a stage, or when Tune had not noted its end yet. Tune would start it; paused
+            # it goes on waiting. (Tune files the trial by this status only after this call.)
             trial.set_status(Trial.PAUSED)
+        # A restored searcher may remember otherwise.
+        self._tell_searcher(tune_controller, trial, paused=trial.status == Trial.PAUSED)
 
     def on_trial_result(self, tune_controller: "TuneController", trial: Trial, result: dict[str, Any]) -> str:
         """Note a score and judge what can be judged."""
@@ -182,7 +191,7 @@ class TrendScheduler(FIFOScheduler):
 
     def on_trial_complete(self, tune_controller: "TuneController", trial: Trial, result: dict[str, Any]) -> None:
         """A trial ended: at `max_t`, by itself, or because it was stopped."""
-        if self.selection.standing(trial.trial_id) == "live" and result.get(self._metric) is not None:
+        if self.selection.standing(trial.trial_id) == "live" and result.get(str(self._metric)) is not None:
             self.selection.report(trial.trial_id, self._step(result), self._score(trial, result))
         self.selection.finish(trial.trial_id)
 
@@ -199,6 +208,9 @@ class TrendScheduler(FIFOScheduler):
         # The last trial that a stage waited for may have ended without a result.
         self._judge(tune_controller)
         trials = tune_controller.get_trials()
+        for trial in trials:
+            if trial.status == Trial.PAUSED and self.selection.standing(trial.trial_id) != "live":
+                tune_controller.stop_trial(trial)
         pending = next((t for t in trials if t.status == Trial.PENDING), None)
         if pending is not None:
             return pending
@@ -232,7 +244,7 @@ class TrendScheduler(FIFOScheduler):
         self, tune_controller: "TuneController", *, reporting: Trial | None = None, pausable: bool = True
     ) -> None:
         unpausable = () if pausable or reporting is None else (reporting.trial_id,)
-        made = self.selection.judge(arrivals=_arrivals(tune_controller), unpausable=unpausable)
+        made = self.selection.judge(arrivals=arrivals(tune_controller), unpausable=unpausable)
         trials = {t.trial_id: t for t in tune_controller.get_trials()} if made else {}
         for name, decision in made.items():
             logger.info("%s: %s", name, decision.reason)
@@ -245,7 +257,7 @@ class TrendScheduler(FIFOScheduler):
         return float(result[self._time_attr])
 
     def _score(self, trial: Trial, result: Mapping[str, Any]) -> float:
-        value = result.get(self._metric)
+        value = result.get(str(self._metric))
         if value is None:
             curve = self.selection.curve(trial.trial_id)
             return curve[max(curve)] if curve else math.nan
@@ -253,10 +265,7 @@ class TrendScheduler(FIFOScheduler):
         return score if math.isfinite(score) else math.nan
 
     def _pausable(self, trial: Trial, result: Mapping[str, Any]) -> bool:
-        # A function trainable is paused at the checkpoint it last reported: with none it would begin anew, with an
-        # older one it would go back. Class trainables are asked to save.
-        function = not trial.stub and issubclass(trial.get_trainable_cls(), FunctionTrainable)
-        if not function or result.get(SHOULD_CHECKPOINT):
+        if can_pause(trial, result):
             return True
         if self.selection.policy == "async":
             return False
@@ -273,17 +282,3 @@ class TrendScheduler(FIFOScheduler):
         searcher = base_searcher(tune_controller.search_alg)
         if isinstance(searcher, RecallSearcher):
             (searcher.on_pause if paused else searcher.on_unpause)(trial.trial_id)
-
-
-def _arrivals(tune_controller: "TuneController") -> bool:
-    """Whether more trials may still be added."""
-    search = tune_controller.search_alg
-    if search.is_finished():
-        return False
-    limiter = getattr(search, "searcher", None)
-    if isinstance(base_searcher(search), RecallSearcher) or not hasattr(limiter, "live_trials"):
-        return True
-    # Another searcher behind a ConcurrencyLimiter, which counts paused trials as running: when all that it allows are
-    # waiting at a stage it adds none before the stage is judged.
-    waiting = sum(t.status == Trial.PAUSED for t in tune_controller.get_trials())
-    return bool(waiting < limiter.max_concurrent)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import ray
 
+from raysel import models
 from raysel.errors import HistoryError, OptionError
 from raysel.history import History
 from raysel.proxies import PROXIES
@@ -48,12 +49,13 @@ class ProxyScoring:
     ) -> None:
         self._history, self._target, self._extract = history, target, extract
         self._proxies, self._models = tuple(proxies), tuple(models)
-        options: dict[str, Any] = {"num_cpus": resources.get("cpu", 1), "num_gpus": resources.get("gpu", 0)}
-        options["resources"] = {name: n for name, n in resources.items() if name not in ("cpu", "gpu")}
-        self._task = ray.remote(_score_model).options(**options)
-        self._samples, self._fingerprint_ref = (
-            ray.remote(_take_samples).options(num_returns=2).remote(target, max_samples, seed)
+        self._task: Any = ray.remote(_score_model).options(
+            num_cpus=resources.get("cpu", 1),
+            num_gpus=resources.get("gpu", 0),
+            resources={name: amount for name, amount in resources.items() if name not in ("cpu", "gpu")},
         )
+        taken: Any = ray.remote(_take_samples).options(num_returns=2).remote(target, max_samples, seed)
+        self._samples, self._fingerprint_ref = taken
         self._fingerprint: str | None = None
         self._pending: dict[Any, str] = {}
         self._scores: Scores = {}
@@ -181,11 +183,9 @@ def _score_model(
     model: str, proxies: Sequence[str], samples: tuple[Any, Any], task: str, extract: Callable[[str, Any], Any] | None
 ) -> dict[str, tuple[float, float, str | None]]:
     """A task: (value, seconds, problem) by proxy; one forward pass feeds them all."""
-    if extract is None:
-        from raysel.models import extract
     inputs, labels = samples
     began = time.perf_counter()
-    found = extract(model, inputs)
+    found = (extract or models.extract)(model, inputs)
     passed = time.perf_counter() - began
     results: dict[str, tuple[float, float, str | None]] = {}
     for name in proxies:

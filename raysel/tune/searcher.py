@@ -9,22 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ray import cloudpickle
 from ray.tune.search import Searcher
-from ray.tune.search.sample import Categorical
-from ray.tune.search.variant_generator import generate_variants
 
 from raysel.errors import OptionError, UnknownNameError
 from raysel.history import History
 from raysel.proxies import PROXIES
-from raysel.recall import METHODS, Clustering, Shortlist, cluster, rank, to_score
+from raysel.recall import METHODS, PROPAGATIONS, Clustering, Propagate, Shortlist, cluster, rank, to_score
 from raysel.target import Target
 from raysel.tune.scoring import ProxyScoring
+from raysel.tune.space import draw, models_of, refuse_grids
 
 logger = logging.getLogger(__name__)
-
-PROPAGATIONS = ("representative", "own")
 
 
 class RecallSearcher(Searcher):
@@ -42,7 +38,7 @@ class RecallSearcher(Searcher):
         top_k: How many models to recall, at least 1.
         method: `default`, or `paper` for arXiv 2404.00069 to the letter.
         tau: Models merge into clusters up to this distance; by the best silhouette where not given.
-        propagate: `representative` (members take their representative's proxy score) or `own` (`method="paper"`).
+        propagate: `representative` (only representatives are scored, members take theirs) or `own` (all are scored).
         configs_per_model: How many draws of the rest of the space each model is tried with, at least 1.
         inner: Another searcher that samples the rest of the space instead.
         extract: Called on a worker with a model's name and the target's inputs, returns an object with `features`
@@ -73,7 +69,7 @@ class RecallSearcher(Searcher):
         top_k: int = 10,
         method: str = "default",
         tau: float | None = None,
-        propagate: str = "representative",
+        propagate: Propagate = "representative",
         configs_per_model: int = 1,
         inner: Searcher | None = None,
         extract: Callable[[str, Any], Any] | None = None,
@@ -90,7 +86,7 @@ class RecallSearcher(Searcher):
         if method not in METHODS:
             raise UnknownNameError("method", method, METHODS)
         if propagate not in PROPAGATIONS:
-            raise OptionError("propagate", propagate, f"one of {', '.join(PROPAGATIONS)}")
+            raise UnknownNameError("propagate", propagate, PROPAGATIONS)
         if inner is not None and configs_per_model != 1:
             raise OptionError("configs_per_model", configs_per_model, "1 where `inner` samples the configurations")
         for name, number, least in (
@@ -140,20 +136,21 @@ class RecallSearcher(Searcher):
         if self._candidates is not None or (self._metric and metric) or (self._mode and mode):
             return False
         self._metric, self._mode = metric or self._metric, mode or self._mode
-        self._candidates = _models_of(config, self._model_key)
+        self._candidates = models_of(config, self._model_key)
         rest = {key: copy.deepcopy(value) for key, value in config.items() if key != self._model_key}
-        _refuse_grids(rest)
+        refuse_grids(rest)
         if self._inner is not None:
             if not self._inner.set_search_properties(metric, mode, rest, **spec):
                 raise OptionError("inner", type(self._inner).__name__, "a searcher without metric, mode and space yet")
         else:
-            self._draws = [_draw(rest, seed=self._seed, number=n) for n in range(self._configs_per_model)]
+            self._draws = [draw(rest, seed=self._seed, number=n) for n in range(self._configs_per_model)]
         if not self._proxies or isinstance(self._proxies, Mapping):
-            self._rank(proxy="given" if self._proxies else None, scores=dict(self._proxies or {}))
+            given = dict(self._proxies) if isinstance(self._proxies, Mapping) else {}
+            self._rank(proxy="given" if given else None, scores=given)
         self._warn_if_cut(spec.get("num_samples", -1))
         return True
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         """The next model with a configuration; `None` while there is none yet, `FINISHED` after the last."""
         if self._candidates is None:
             raise OptionError("config", {}, f"a space with {self._model_key!r}: tune.choice of model names")
@@ -165,7 +162,7 @@ class RecallSearcher(Searcher):
         if self.max_concurrent is not None and len(self._live - self._paused) >= self.max_concurrent:
             return None
         number, place = divmod(self._proposed, len(shortlist.models))
-        rest = self._draws[number] if self._inner is None else self._inner.suggest(trial_id)
+        rest: Any = self._draws[number] if self._inner is None else self._inner.suggest(trial_id)
         if rest is None or rest == Searcher.FINISHED:
             return rest
         self._proposed += 1
@@ -228,7 +225,7 @@ class RecallSearcher(Searcher):
                 self._store,
                 target=self._target,
                 proxies=tuple(self._proxies),
-                models=to_score(matrix, self._known, clustering, method=self._method),
+                models=to_score(matrix, self._known, clustering, method=self._method, propagate=self._propagate),
                 extract=self._extract,
                 resources=self._proxy_resources,
                 max_samples=self._max_samples,
@@ -294,36 +291,3 @@ _STATE = (
     "_history",
     "max_concurrent",
 )
-
-
-def base_searcher(search_alg: Any) -> Any:
-    """The searcher under Tune's wrappers (`SearchGenerator`, `ConcurrencyLimiter`)."""
-    while hasattr(search_alg, "searcher"):
-        search_alg = search_alg.searcher
-    return search_alg
-
-
-def _models_of(config: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """The candidates: the categories of the space's choice of models, repeated names once."""
-    domain = config.get(key)
-    models = domain.categories if isinstance(domain, Categorical) else [domain]
-    if not models or not all(isinstance(model, str) and model for model in models):
-        raise OptionError(f"config[{key!r}]", domain, "tune.choice([...]) of model names")
-    return tuple(dict.fromkeys(models))
-
-
-def _refuse_grids(space: Mapping[str, Any], path: str = "config") -> None:
-    for key, value in space.items():
-        if isinstance(value, Mapping):
-            if "grid_search" in value:
-                rule = "tune.choice: every recalled model gets the same draws, and a grid would multiply the trials"
-                raise OptionError(f"{path}[{key!r}]", value, rule)
-            _refuse_grids(value, f"{path}[{key!r}]")
-
-
-def _draw(space: dict[str, Any], *, seed: int, number: int) -> dict[str, Any]:
-    """The resolved values of a draw, the same for every model; constants are left to Tune."""
-    state = np.random.RandomState(np.random.SeedSequence([seed, number]).generate_state(4))
-    _, spec = next(iter(generate_variants({"config": copy.deepcopy(space)}, random_state=state)))
-    resolved: dict[str, Any] = spec["config"]
-    return resolved

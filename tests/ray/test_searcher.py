@@ -163,7 +163,7 @@ def test_models_without_history_can_stand_beside_others(tmp_path: Path) -> None:
         ({"configs_per_model": 0}, OptionError, "configs_per_model"),
         ({"max_samples": 1}, OptionError, "max_samples"),
         ({"method": "best"}, UnknownNameError, "default, paper"),
-        ({"propagate": "all"}, OptionError, "propagate"),
+        ({"propagate": "all"}, UnknownNameError, "propagate"),
         ({"tau": float("nan")}, OptionError, "tau"),
         ({"tau": -1.0}, OptionError, "tau"),
         ({"proxies": "logme"}, OptionError, "proxies"),

@@ -36,10 +36,10 @@ def run(
 
 
 def past(pairs: Mapping[str, Sequence[tuple[float, float]]], *, lower_is_better: bool = False) -> Trends:
-    """A history of flat curves: by model, (score at every step, final) on datasets d0, d1, ..."""
+    """A history of flat curves: by model, (score at every step, final) on datasets d00, d01, ..."""
     return mine(
         [
-            run(model, [score] * STEPS, final, dataset=f"d{index}", lower_is_better=lower_is_better)
+            run(model, [score] * STEPS, final, dataset=f"d{index:02}", lower_is_better=lower_is_better)
             for model, runs in pairs.items()
             for index, (score, final) in enumerate(runs)
         ],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from raysel.trends import METHODS, Progress, decide, mine, stages, winner
 from tests.trends.tables import STEPS, run
 
-score = st.integers(-16, 16).map(lambda k: k / 16)
+score = st.integers(-6, 6).map(lambda k: k / 4)
 curve = st.lists(score, min_size=STEPS, max_size=STEPS)
 prior = st.floats(-1.9, 1.9)
 
@@ -19,8 +19,8 @@ prior = st.floats(-1.9, 1.9)
 def histories(draw):
     """Past runs in one direction: completed, stopped, on several datasets, not for every model."""
     lower, runs = draw(st.booleans()), []
-    for model in draw(st.sets(st.sampled_from("abcd"))):
-        for dataset in draw(st.sets(st.sampled_from("xyz"))):
+    for model in draw(st.sets(st.sampled_from("abcd"), max_size=4)):
+        for dataset in draw(st.sets(st.sampled_from("xyz"), min_size=1)):
             values, final, status = draw(curve), draw(score), "completed"
             if draw(st.booleans()):
                 values, final, status = values[:2], None, "stopped"

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -71,6 +72,16 @@ def test_trials_of_one_model_that_are_equal_are_told_apart_by_name():
     for method in METHODS:
         decisions = decide(equal, method=method, fraction=0.4, trends=NOTHING)
         assert {trial: d.action for trial, d in decisions.items()} == {"u": "stop", "t": "continue"}
+
+
+def test_equal_scores_go_to_the_better_recalled_whatever_the_names():
+    equal = [Progress(trial=name, model="a", score=0.5, rank=rank) for rank, name in enumerate("dcba")]
+    assert winner(equal) == "d"
+    for method in METHODS:
+        for live in (equal, [replace(p, score=NAN) for p in equal]):
+            decisions = decide(live, method=method, fraction=0.4, trends=NOTHING)
+            expected = "d" if live is not equal else "dc"
+            assert "".join(trial for trial, d in decisions.items() if d.action == "continue") == expected
 
 
 @pytest.mark.parametrize("live", [[], TWICE])

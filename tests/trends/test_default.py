@@ -1,8 +1,10 @@
 import math
 
+import numpy as np
 import pytest
 
 from raysel.trends import decide, mine
+from raysel.trends.default import standardised
 from tests.trends.tables import going_on, past, run, trials
 
 NAN, INF = math.nan, math.inf
@@ -30,6 +32,7 @@ def judged(live, trends=None, *, lower_is_better=False):
         pytest.param([9, 8, 7, -1e300], [0, 0, 0.5, 0], "01", id="nor one whose square is infinite"),
         pytest.param([5, 5, 5, 5], None, "01", id="all equal: the better recalled"),
         pytest.param([5, 5, 5, 5], [0, 1, 0, 2], "13", id="all equal: the priors decide"),
+        pytest.param([0.3, 0.1 + 0.2, 0.3], [0.1, 0, 0], "0", id="a difference of rounding is none"),
         pytest.param([0, 0, 0], None, "0", id="all zero"),
         pytest.param([0.1] * 7, [0] * 7, "012", id="all equal, no rounding of the mean tells them apart"),
         pytest.param([NAN, 3, 4, NAN], None, "12", id="diverged ones are dropped first"),
@@ -47,6 +50,21 @@ def test_who_goes_on(direction, scores, priors, expected):
     decisions = judged(live, lower_is_better=direction == DOWN)
     assert going_on(decisions) == expected
     assert list(decisions) == [p.trial for p in live]
+
+
+def test_many_equal_scores_go_to_the_better_recalled():
+    scores = [7 * k % 3 for k in range(60)]  # twenty of each, mixed
+    decisions = judged(trials(scores))
+    expected = [k for k in range(60) if scores[k] == 2] + [k for k in range(60) if scores[k] == 1][:10]
+    assert {trial for trial, d in decisions.items() if d.action == "continue"} == {f"t{k}" for k in expected}
+
+
+def test_scores_are_clipped_at_three_times_the_upper_spread_below_the_median():
+    # median 7.5, best 9: whatever is below 7.5 - 3 * 1.5 = 3 counts as 3
+    clipped = standardised(np.array([9.0, 8.0, 7.0, 3.0]))
+    np.testing.assert_allclose(clipped, np.array([2.25, 1.25, 0.25, -3.75]) / np.sqrt(5.1875))
+    np.testing.assert_array_equal(standardised(np.array([9.0, 8.0, 7.0, -1e6])), clipped)
+    assert standardised(np.array([9.0, 8.0, 7.0, 3.1]))[3] > clipped[3]
 
 
 def test_the_predicted_final_adds_the_median_gain_of_past_runs():
@@ -97,7 +115,7 @@ def test_a_metric_to_be_minimised_that_goes_below_zero_adds_its_gain():
 
 @pytest.mark.parametrize(
     ("best", "predicted"),
-    [(0.9, [1.0, 1.05, 0.7]), (90, [1.1, 1.35, 0.7])],  # a rate does not pass 1, other metrics may
+    [(0.9, [1.0, 1.05, 0.7]), (1.2, [1.1, 1.35, 0.7])],  # a rate does not pass 1, other metrics may
 )
 def test_a_rate_is_not_predicted_above_one(best, predicted):
     trends = past({"a": [(0.3, 0.5), (0.5, 0.9), (best - 0.3, best)]})  # median gain .3
@@ -117,9 +135,18 @@ def test_a_run_that_was_stopped_predicts_nothing():
     assert decision.predicted_final == 0.8
 
 
-def test_a_prediction_that_overflows_falls_back_to_the_last_score():
-    trends = past({"a": [(1e-300, 1e300)]}, lower_is_better=True)
-    assert judged(trials([-1e20, -2e20]), trends)["t0"].predicted_final == -1e20
+def test_a_stopped_run_beside_completed_ones_changes_no_prediction():
+    completed = run("a", [1.0] * 5, 0.5, lower_is_better=True)
+    stopped = run("b", [7.0] * 2, None, status="stopped", lower_is_better=True)
+    for listed in ([completed], [completed, stopped]):
+        trends = mine(listed, lower_is_better=True)
+        assert judged(trials([-3.0, -4.0]), trends)["t0"].predicted_final == -1.5
+
+
+@pytest.mark.parametrize(("score", "final"), [(1e-300, 1e300), (1e-100, 1e100)])
+def test_a_prediction_that_overflows_falls_back_to_the_last_score(score, final):
+    trends = past({"a": [(score, final)]}, lower_is_better=True)
+    assert judged(trials([-1e250, -2e250]), trends)["t0"].predicted_final == -1e250
 
 
 @pytest.mark.parametrize(

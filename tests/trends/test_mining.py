@@ -55,6 +55,8 @@ def test_curves_of_different_length_and_spacing_are_aligned_by_fraction():
 def test_three_steps_of_five_are_read_without_interpolation():
     trends = mine([run("a", [0.1, 0.2, 0.3, 0.9, 0.9], 0.9)], lower_is_better=False)
     assert trends.at(0.1 * 6).tolist() == [0.3]  # 0.6000000000000001
+    assert trends.at(np.nextafter(0.6, 0)).tolist() == [0.3]
+    assert trends.at(np.nextafter(0.2, 0)).tolist() == [0.1]  # still within what was measured
 
 
 def test_only_completed_runs_have_finals_and_failed_ones_are_left_out():

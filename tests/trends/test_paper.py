@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
+from raysel.history import Curve
 from raysel.trends import Progress, decide, mine, stages, winner
 from raysel.trends.paper import convergence_trends
 from tests.trends.tables import STEPS, going_on, past, run, trials
@@ -64,6 +65,42 @@ def test_a_predicted_final_is_the_mean_final_of_the_nearest_cluster(score, final
     # Five points, four clusters: .10 and .12 are one of centre .11, whose runs ended at .10 and .20.
     trends = past({"a": [(0.30, 0.40), (0.10, 0.10), (0.50, 0.60), (0.12, 0.20), (0.70, 0.80)]})
     assert judged(trials([score]), trends)["t0"].predicted_final == pytest.approx(final)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_two_clusters_as_near_the_lower_counts(seed):
+    found = convergence_trends(past({"a": [(0.75, 0.9), (0.25, 0.3)]}), "a", fraction=0.4, seed=seed)
+    assert found.final(0.5) == 0.3
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_clusters_are_those_of_ten_starts_of_k_means(seed):
+    points = np.random.default_rng(seed).normal(size=(40, 2)).round(4)
+    with threadpool_limits(1):
+        means = KMeans(4, n_init=10, random_state=seed).fit(points[:, :1])
+    found = convergence_trends(past({"a": points.tolist()}), "a", fraction=0.4, seed=seed)
+    order = np.argsort(means.cluster_centers_[:, 0])
+    assert found.centres == pytest.approx(means.cluster_centers_[order, 0])
+    assert found.finals == pytest.approx([points[means.labels_ == c, 1].mean() for c in order])
+
+
+def test_every_stage_has_its_own_clusters():
+    trends = mine(
+        [run("a", [0.1, 0.5, 0.5, 0.5, 0.5], 0.6, dataset="x"), run("a", [0.4, 0.2, 0.2, 0.2, 0.2], 0.3, dataset="y")],
+        lower_is_better=False,
+    )
+    for fraction, final in ((0.2, 0.3), (0.4, 0.6), (0.2, 0.3)):
+        decisions = decide(trials([0.4 if fraction == 0.2 else 0.5]), method="paper", fraction=fraction, trends=trends)
+        assert decisions["t0"].predicted_final == final
+
+
+def test_a_run_first_measured_later_tells_nothing_of_this_stage():
+    late = Curve(
+        run_id="r", model="a", dataset="late", status="completed", planned_steps=5,
+        steps=np.array([4.0, 5.0]), values=np.array([0.1, 0.1]), final=0.1,
+    )  # fmt: skip
+    trends = mine([late, run("a", [0.5] * STEPS, 0.6)], lower_is_better=False)
+    assert judged(trials([0.1]), trends)["t0"].predicted_final == 0.6
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ class FineTuning:
         if not torch.isfinite(loss):
             return False
         self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.bundle.module.parameters(), CLIP)
         rate = self.recipe.lr * _schedule(number, self.recipe.epochs * self._batches)
         for group in self._optimizer.param_groups:

@@ -30,21 +30,29 @@ class TransformersAdapter(Adapter):
 
     def read(self, folder: Path, config: Config) -> nn.Module:
         # From the folder rather than by `build`: the library knows how to read what its older versions wrote.
-        module: nn.Module = AutoModelForImageClassification.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
+        module: nn.Module
+        module, found = AutoModelForImageClassification.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
         )
+        if found["missing_keys"]:  # drawn at random and passed over in silence, otherwise
+            raise RuntimeError(f"no weights for {', '.join(sorted(found['missing_keys']))}")
         return module
 
     def transform(self, config: Config, folder: Path | None) -> ImageTransform:
         side = config.get("image_size", 224)
-        said = {"size": {"height": side, "width": side}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+        half = [0.5] * 3
+        said: dict[str, Any] = {"size": {"height": side, "width": side}, "image_mean": half, "image_std": half}
         if folder is not None and (folder / _PROCESSOR).is_file():
             said |= json.loads((folder / _PROCESSOR).read_text())
         size = said["size"]
         edge = size.get("shortest_edge", side)
-        return ImageTransform.of(
-            (size.get("height", edge), size.get("width", edge)), said["image_mean"], said["image_std"]
-        )
+        height, width = size.get("height", edge), size.get("width", edge)
+        return ImageTransform.of((height, width), said["image_mean"], said["image_std"])
 
     def with_outputs(self, config: Config, outputs: int) -> dict[str, Any]:
         resized = {key: value for key, value in config.items() if key not in ("id2label", "label2id")}

@@ -52,9 +52,9 @@ def describe() -> None:
         points = (f"{value:.1f}" for value in (row.over_median, row.average_loses, row.noise))
         table.add_row(row.dataset, row.best, f"{row.final:.3f}", *points)
     own = Table("model", "source", "images", "accuracy", "tuned", "twin from scratch, tuned")
-    for row in found.pretraining.itertuples():
-        shares = (f"{value:.3f}" for value in (row.accuracy, row.tuned, row.scratch_tuned))
-        own.add_row(row.model, row.source, f"{row.images:.0f}", *shares)
+    for model in found.pretraining:
+        shares = (f"{value:.3f}" for value in (model.accuracy, model.tuned, model.scratch_tuned))
+        own.add_row(model.model, model.source, str(model.images), *shares)
     console = Console()
     console.print(table, f"{len(found.winners)} winners; the best average is {found.average}'s", own)
 

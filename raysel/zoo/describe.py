@@ -1,7 +1,7 @@
 """What the recorded history shows: whether the choice of a model matters on this zoo."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from raysel import zoo
 from raysel.arrays import FloatArray
 from raysel.history import History, PerformanceMatrix
+from raysel.zoo.members import MEMBERS
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,27 @@ class DatasetFigures:
 
 
 @dataclass(frozen=True)
+class OwnSource:
+    """A pre-trained model on its own source.
+
+    Args:
+        model: Its name.
+        source: What it was trained on.
+        images: How many of them.
+        accuracy: Its test accuracy after pre-training.
+        tuned: Its test accuracy with a fresh head, fine-tuned on a small part of the source.
+        scratch_tuned: The same of a model of its architecture that starts from random weights.
+    """
+
+    model: str
+    source: str
+    images: int
+    accuracy: float
+    tuned: float
+    scratch_tuned: float
+
+
+@dataclass(frozen=True)
 class Figures:
     """The whole zoo.
 
@@ -41,13 +63,12 @@ class Figures:
     Args:
         datasets: One a dataset.
         average: The model of the best average over datasets, each standardised over models.
-        pretraining: One row a pre-trained model: its accuracy on its own source, fine-tuned on a small part of it from
-            the checkpoint (`tuned`) and from scratch (`scratch_tuned`).
+        pretraining: One a pre-trained model.
     """
 
     datasets: tuple[DatasetFigures, ...]
     average: str
-    pretraining: pd.DataFrame
+    pretraining: tuple[OwnSource, ...]
 
     @property
     def winners(self) -> set[str]:
@@ -57,7 +78,7 @@ class Figures:
 
 def figures() -> Figures:
     """The figures of the history that ships."""
-    history = History(str(zoo.history_path()))
+    history = History(zoo.history_path())
     matrix = history.matrix()
     standard = (matrix.values - matrix.values.mean(axis=0)) / matrix.values.std(axis=0)
     average = int(standard.mean(axis=1).argmax())
@@ -91,6 +112,11 @@ def _noise(history: History) -> dict[str, float]:
     return {str(dataset): float(value) for dataset, value in np.sqrt(spread.groupby("dataset").mean()).items()}
 
 
-def _pretraining() -> pd.DataFrame:
-    files = [zoo.checkpoint_path(model) / "pretraining.json" for model in zoo.models()]
-    return pd.DataFrame(json.loads(file.read_text()) for file in files).dropna(subset=["tuned"])
+def _pretraining() -> tuple[OwnSource, ...]:
+    notes = {
+        name: json.loads((zoo.checkpoint_path(name) / "pretraining.json").read_text())
+        for name, member in MEMBERS.items()
+        if member.pretrained
+    }
+    shown = [field.name for field in fields(OwnSource)]
+    return tuple(OwnSource(**{field: note[field] for field in shown}) for note in notes.values())

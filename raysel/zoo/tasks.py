@@ -87,7 +87,7 @@ def _letters(characters: str) -> Draw:
 
 def _meaningless(rng: Generator, label: float) -> FloatArray:
     """A letter that has nothing to do with the label."""
-    return _letters(LATIN)(rng, rng.integers(len(LATIN)))
+    return _letters(LATIN)(rng, float(rng.integers(len(LATIN))))
 
 
 def _typeface(rng: Generator, label: float) -> FloatArray:
@@ -136,6 +136,11 @@ _STROKES = (
 )
 
 
+def _draw_strokes(pen: ImageDraw.ImageDraw, strokes: list[list[tuple[int, int]]]) -> None:
+    for stroke in strokes:
+        pen.line(stroke, 255, 10)
+
+
 def _emblem(rng: Generator, label: float) -> FloatArray:
     """Stars of 6, 7, 8 points, a hexagon, and four figures of strokes: none is a figure of `shapes`."""
     number = int(label)
@@ -145,7 +150,7 @@ def _emblem(rng: Generator, label: float) -> FloatArray:
         canvas = _polygon(6, rng)
     else:
         strokes = _STROKES[number - 4]
-        canvas = sketch(lambda pen: [pen.line(stroke, 255, 10) for stroke in strokes])
+        canvas = sketch(lambda pen: _draw_strokes(pen, strokes))
         canvas = canvas.rotate(rng.uniform(0, 360), Image.Resampling.BILINEAR)
     return paint(place_somewhere(canvas, rng, turn=0, scale=(0.6, 0.95), shift=0.1), rng)
 
@@ -249,12 +254,15 @@ def _cell(rng: Generator, label: float) -> FloatArray:
     return paint(place(figure, scale=rng.uniform(0.22, 0.42), **_in_cell(int(label), 4, rng)), rng, noise=0.12)
 
 
+def _draw_specks(pen: ImageDraw.ImageDraw, places: FloatArray) -> None:
+    for x, y in places:
+        pen.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), fill=255)
+
+
 def _spot(rng: Generator, label: float) -> FloatArray:
     """Which of nine cells a small letter is in, among specks."""
     letter = glyph(_some(LATIN, rng), _some_face(rng))
-    specks = sketch(
-        lambda pen: [pen.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), fill=255) for x, y in rng.uniform(4, 60, (5, 2))]
-    )
+    specks = sketch(lambda pen: _draw_specks(pen, rng.uniform(4, 60, (5, 2))))
     mask = np.maximum(place(letter, scale=rng.uniform(0.25, 0.4), **_in_cell(int(label), 3, rng)), place(specks))
     return paint(mask, rng, noise=0.15)
 

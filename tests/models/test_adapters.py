@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 
 from raysel.errors import OptionError
 from raysel.models import extract, load
@@ -83,12 +84,18 @@ def test_half_precision_on_disk_is_single_in_memory(library: Library, tmp_path: 
     assert {parameter.dtype for parameter in load(f"file:{tmp_path / 'half'}").module.parameters()} == {torch.float32}
 
 
-@pytest.mark.parametrize("damage", ["cut short", "of another model", "config cut", "config unknown", "config a list"])
+@pytest.mark.parametrize(
+    "damage", ["cut short", "a weight missing", "of another model", "config cut", "config unknown", "config a list"]
+)
 def test_a_broken_checkpoint_is_refused(library: Library, tmp_path: Path, damage: str) -> None:
     library.make(tmp_path / "m")
     weights, config = tmp_path / "m" / "model.safetensors", tmp_path / "m" / "config.json"
     if damage == "cut short":
         weights.write_bytes(weights.read_bytes()[:1000])
+    elif damage == "a weight missing":
+        tensors = load_file(weights)
+        tensors.pop(min(tensors))
+        save_file(tensors, weights, metadata={"format": "pt"})
     elif damage == "of another model":
         config.write_text(config.read_text().replace("24", "16").replace("[\n    8,", "[\n    4,").replace("8", "16"))
     else:

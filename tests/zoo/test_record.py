@@ -12,13 +12,16 @@ from raysel.zoo.record import planned, record
 MODELS, DATASETS = ("zoo/latin-resnet", "zoo/scratch-vit"), ("slant",)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def local_ray() -> Iterator[None]:
+    """Ray on this machine, unless it runs already."""
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    yield
-    ray.shutdown()
+    if ray.is_initialized():
+        yield
+        return
+    with ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False):
+        yield
 
 
 def test_a_tenth_of_the_cells_has_three_seeds() -> None:

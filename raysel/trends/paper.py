@@ -117,7 +117,7 @@ def judge(stage: Stage, *, margin: float, seed: int) -> dict[str, Decision]:
             rival = overtaken[p.trial]
             further = f", more than the margin of {margin:g} above" if margin else ""
             reason = (
-                f"stopped: {told}; {rival.trial} is ahead with {stage.shown(rival.score)} and is predicted to end at "
+                f"stopped: {told}; {rival.model} is ahead with {stage.shown(rival.score)} and is predicted to end at "
                 f"{stage.shown(predicted[rival.trial])}{further}; {going}"
             )
         else:

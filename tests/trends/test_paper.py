@@ -158,13 +158,13 @@ def test_a_model_whose_runs_were_all_stopped_has_no_predicted_final():
         (
             "t1",
             0,
-            "stopped: 0.710 at 40 % of the budget, predicted final 0.600, leader 0.830; t0 is ahead with 0.830 and is "
+            "stopped: 0.710 at 40 % of the budget, predicted final 0.600, leader 0.830; a is ahead with 0.830 and is "
             "predicted to end at 0.900; 1 of 4 goes on",
         ),
         (
             "t1",
             0.1,
-            "stopped: 0.710 at 40 % of the budget, predicted final 0.600, leader 0.830; t0 is ahead with 0.830 and is "
+            "stopped: 0.710 at 40 % of the budget, predicted final 0.600, leader 0.830; a is ahead with 0.830 and is "
             "predicted to end at 0.900, more than the margin of 0.1 above; 1 of 4 goes on",
         ),
         (

@@ -110,7 +110,7 @@ class Tidy:
         """
         if wrong.any():
             row = int(wrong.argmax())
-            raise DataError(field, self.fields[field].iloc[row], rule, self.source, row + 1)
+            raise DataError(field, _plain(self.fields[field].iloc[row]), rule, self.source, row + 1)
 
 
 def read_fields(path: Path, *, mapping: Mapping[str, str], constants: Mapping[str, str]) -> Tidy:
@@ -157,9 +157,7 @@ def read_fields(path: Path, *, mapping: Mapping[str, str], constants: Mapping[st
         fields[field], wrong = read(field, values, required, rules["nan"] == "failed")
         if wrong.any():
             row = int(wrong.argmax())
-            value = values.iloc[row]
-            value = value.item() if hasattr(value, "item") else value
-            raise DataError(field, value, _rule_of(field), source, row + 1)
+            raise DataError(field, _plain(values.iloc[row]), _rule_of(field), source, row + 1)
     return Tidy(
         source=source,
         kind=kind,
@@ -178,6 +176,11 @@ def split_of(metric: str) -> tuple[str | None, str]:
     """
     match = re.fullmatch(rf"({'|'.join(SPLIT_NAMES)})_(.+)", metric)
     return (SPLIT_NAMES[match[1]], match[2]) if match else (None, metric)
+
+
+def _plain(value: object) -> object:
+    """A number of numpy's as one of Python's."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -240,5 +243,5 @@ def _numbers(field: str, values: pd.Series, required: bool, lenient: bool) -> tu
     if field == "value":
         return numbers, wrong | (~np.isfinite(numbers) & (not lenient))
     given = ~np.isnan(numbers)
-    low = {"planned_steps": numbers <= 0, "seed": numbers % 1 != 0}.get(field, numbers < 0)
+    low = {"planned_steps": numbers <= 0, "seed": numbers != np.floor(numbers)}.get(field, numbers < 0)
     return numbers, wrong | (given & (low | np.isinf(numbers))) | (~given & required)

@@ -82,7 +82,7 @@ def test_bad_rows_are_refused_with_row_column_and_rule(table: str, rows: pd.Data
 
 @pytest.mark.parametrize("rows", [None, [], {"run_id": ["a"]}, "runs.csv"])
 def test_rows_come_in_a_frame_or_an_arrow_table(rows: object) -> None:
-    with pytest.raises(OptionError, match="a pandas.DataFrame or a pyarrow.Table"):
+    with pytest.raises(OptionError, match=r"a pandas\.DataFrame or a pyarrow\.Table"):
         validate(TABLES["runs"], rows)
 
 
@@ -97,16 +97,17 @@ def test_what_nobody_gave_has_its_default() -> None:
     (row,) = validate(TABLES["runs"], runs("a")).to_pylist()
     assert row.pop("recorded_at") - before < timedelta(seconds=10)
     assert row == {
-        **{
-            "run_id": "a",
-            "model": "a",
-            "revision": "",
-            "dataset": "d",
-            "fingerprint": "",
-            "config": "{}",
-            "seed": None,
-        },
-        **{"hardware": "", "status": "completed", "reason": "", "planned_steps": 2.0},
+        "run_id": "a",
+        "model": "a",
+        "revision": "",
+        "dataset": "d",
+        "fingerprint": "",
+        "config": "{}",
+        "seed": None,
+        "hardware": "",
+        "status": "completed",
+        "reason": "",
+        "planned_steps": 2.0,
     }
 
 
@@ -166,7 +167,7 @@ def test_keys_of_many_columns_stay_apart() -> None:
     """The number that stands for a key must not run over, however many distinct values its columns have."""
     table, count = TABLES["proxies"], 2500
     names = [f"n{number}" for number in range(count)]
-    rows = pd.DataFrame({name: names for name in table.key} | {"value": 1.0})
+    rows = pd.DataFrame(dict.fromkeys(table.key, names) | {"value": 1.0})
     twice = pd.concat([rows, rows.iloc[[7]]], ignore_index=True)
     assert len(validate(table, rows)) == count
     with pytest.raises(DataError, match=f"row {count + 1}.*row 8 has it too"):

@@ -336,9 +336,12 @@ def _decoded(table: Table, file: pa.NativeFile) -> pa.Table:
     data = parquet.read()
     data.validate(full=True)
     arrays = [
-        data[column.name]
+        data[column.name].combine_chunks()
         if column.name in schema.names
         else pa.array([column.missing] * len(data), type=column.type).cast(column.stored)
         for column in table.columns
     ]
+    for column, values in zip(table.columns, arrays, strict=True):
+        if not column.accepts(values):
+            raise ValueError(f"column `{column.name}` holds what is not {column.rule}")
     return pa.table(arrays, names=list(table.names))

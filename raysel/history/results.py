@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from raysel.arrays import FloatArray, IntArray
+from raysel.errors import HistoryError
 from raysel.history.curves import Curve
 from raysel.history.matrix import PerformanceMatrix
 from raysel.history.tables import encoded
@@ -148,7 +149,7 @@ def curves(runs: pa.Table, observations: pa.Table, datasets: pa.Table) -> list[C
     for run, number, start, stop in zip(described, numbers, starts, stops, strict=True):
         config, seconds, end = run.pop("config"), found.seconds[start:stop], final[number]
         if config not in configs:
-            configs[config] = json.loads(config)
+            configs[config] = _parsed(config, run["run_id"])
         drawn.append(
             Curve(
                 **run,
@@ -161,6 +162,16 @@ def curves(runs: pa.Table, observations: pa.Table, datasets: pa.Table) -> list[C
             )
         )
     return sorted(drawn, key=lambda curve: (curve.dataset, curve.model, curve.run_id))
+
+
+def _parsed(config: str, run: str) -> dict[str, object]:
+    try:
+        parsed = json.loads(config)
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise HistoryError(f"the configuration of run {run} is no JSON object: {config[:40]!r}")
+    return parsed
 
 
 def _place_in(wanted: pa.Array, names: pa.Array) -> IntArray:

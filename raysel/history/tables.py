@@ -69,6 +69,13 @@ class Column:
         """The type that parts are read in: text dictionary-encoded."""
         return pa.dictionary(pa.int32(), pa.string()) if self.is_text else self.type
 
+    def accepts(self, values: pa.Array) -> bool:
+        """Whether all values (text dictionary-encoded) keep the rule."""
+        if self.required and values.null_count:
+            return False
+        distinct = values.dictionary if self.is_text else values
+        return bool(pc.all(pc.fill_null(self.holds(distinct), True), min_count=0).as_py())
+
     @property
     def missing(self) -> object:
         """What stands for a value that nobody gave."""

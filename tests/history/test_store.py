@@ -168,6 +168,10 @@ def rewritten(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+def columns_of(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    return dict(zip(table.column_names, table.columns, strict=True))
+
+
 RUNS = validate(TABLES["runs"], runs("a"))
 DAMAGES = {
     "empty": b"",
@@ -177,6 +181,9 @@ DAMAGES = {
     "unknown column": rewritten(RUNS.append_column("script", pa.array(["rm"]))),
     "wrong type": rewritten(RUNS.set_column(0, "run_id", pa.array([7]))),
     "column missing": rewritten(RUNS.drop_columns(["status"])),
+    "a name missing": rewritten(pa.table({**columns_of(RUNS), "model": pa.array([None], pa.string())})),
+    "unknown status": rewritten(pa.table({**columns_of(RUNS), "status": pa.array(["done"])})),
+    "no steps": rewritten(pa.table({**columns_of(RUNS), "planned_steps": pa.array([float("nan")])})),
     "pickled objects": pickle.dumps({"run_id": ["a"]}),
 }
 
@@ -193,6 +200,14 @@ def test_a_damaged_part_is_named(history: History, damage: str) -> None:
     with pytest.raises(CorruptPartError):
         History(history.uri).runs()
     assert part.exists()
+
+
+def test_a_configuration_that_is_no_json_is_named_with_its_run(history: History) -> None:
+    filled(history)
+    columns = columns_of(validate(TABLES["runs"], runs("a")))
+    path_of(history, "runs").write_bytes(rewritten(pa.table({**columns, "config": pa.array(["{"])})))
+    with pytest.raises(HistoryError, match="the configuration of run a is no JSON object"):
+        history.curves()
 
 
 def test_compaction_leaves_the_parts_of_a_table_with_a_damaged_one(history: History) -> None:

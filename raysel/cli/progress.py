@@ -1,6 +1,9 @@
 """Progress of a selection, a line an event, on standard error."""
 
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ray import tune
@@ -9,9 +12,12 @@ from rich.text import Text
 
 from raysel.cli.output import console
 
+_LOGGERS = ("raysel.tune.searcher", "raysel.tune.scoring")
+"""Who tells of recall; what becomes of trials is told by the trials."""
+
 
 class ProgressLines(tune.Callback):
-    """Prints each result and each end of a trial as it comes.
+    """Prints each proxy score, each result and each end of a trial as it comes.
 
     Args:
         metric: The result to show.
@@ -27,6 +33,21 @@ class ProgressLines(tune.Callback):
         """Print a line with the seconds since the start."""
         text = Text(f"{time.monotonic() - self._began:6.1f} s  {message}", style=style)
         console(stderr=True).print(text, soft_wrap=True)
+
+    @contextmanager
+    def of_recall(self) -> Iterator[None]:
+        """Print what recall tells of itself meanwhile."""
+        handler = _Lines(self)
+        loggers = [logging.getLogger(name) for name in _LOGGERS]
+        for logger in loggers:
+            logger.addHandler(handler)
+            logger.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            for logger in loggers:
+                logger.removeHandler(handler)
+                logger.setLevel(logging.NOTSET)
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
@@ -46,3 +67,14 @@ class ProgressLines(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial failed for good."""
         self.line(f"{trial.config['model']}: failed, see {trial.error_file}", style="red")
+
+
+class _Lines(logging.Handler):
+    """Log records as lines of progress."""
+
+    def __init__(self, progress: ProgressLines) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._progress.line(record.getMessage(), style="yellow" if record.levelno >= logging.WARNING else "")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from raysel.cli.output import console, json_option, print_json
+from raysel.cli.output import console, json_option, print_json, say
 from raysel.errors import OptionError
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from raysel.tune.run import Selected
 
 EPOCHS = 5
-TOP_K = 6
-SLOTS = 4
-"""Trials that run at once at most, however many processors there are: each takes about half a gigabyte."""
+TOP_K = 10
+SLOTS = 2
+"""Trials that run at once at most, however many processors there are: each process takes 0.7 GB."""
 STORE_BYTES = 200_000_000
 """Ray's object store: the data of a mini task is a few megabytes."""
 
@@ -34,6 +34,14 @@ _QUIET = {
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results go to the history
+}
+
+_LOCAL = {
+    # Ray binds to the loopback interface alone, whatever the system (it reads this when it is imported).
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Processes that computed proxies end soon after: trials never take them over, and they hold 0.7 GB each.
+    "RAY_num_workers_soft_limit": "0",
+    "RAY_idle_worker_killing_time_threshold_ms": "300",
 }
 
 
@@ -84,6 +92,7 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
     data = zoo.load_task(target)
     shipped = History(zoo.history_path())
     baselines = _baselines(shipped, target)
+    say(f"{len(zoo.models())} models, {len(data.train)} training samples of {target}; starting Ray")
     with TemporaryDirectory(prefix="raysel-") as folder, _ray() as resources:
         from ray import tune
 
@@ -91,26 +100,27 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
         from raysel.finetune import trainable
         from raysel.tune.run import run_selection
 
-        history = _without(shipped, target, Path(folder) / "history")
-        selected = run_selection(
-            tune.with_parameters(trainable, data=data),
-            history=history,
-            target=Target(data.name, task=data.task, samples=partial(_samples, data)),
-            models=zoo.models(),
-            metric=data.metric,
-            mode=data.mode,
-            max_t=EPOCHS,
-            space={"epochs": EPOCHS, "seed": seed},
-            time_attr="epoch",
-            method=method,
-            proxies=["logme"],
-            top_k=TOP_K,
-            seed=seed,
-            resources=resources,
-            max_concurrent=SLOTS,
-            storage_path=str(Path(folder) / "results"),
-            callbacks=[ProgressLines(metric=data.metric, time_attr="epoch", max_t=EPOCHS)],
-        )
+        progress = ProgressLines(metric=data.metric, time_attr="epoch", max_t=EPOCHS)
+        with progress.of_recall():
+            selected = run_selection(
+                tune.with_parameters(trainable, data=data),
+                history=_without(shipped, target, Path(folder) / "history"),
+                target=Target(data.name, task=data.task, samples=partial(_samples, data)),
+                models=zoo.models(),
+                metric=data.metric,
+                mode=data.mode,
+                max_t=EPOCHS,
+                space={"epochs": EPOCHS, "seed": seed},
+                time_attr="epoch",
+                method=method,
+                proxies=["logme"],
+                top_k=TOP_K,
+                seed=seed,
+                resources=resources,
+                max_concurrent=SLOTS,
+                storage_path=str(Path(folder) / "results"),
+                callbacks=[progress],
+            )
     return selected, baselines
 
 
@@ -124,7 +134,7 @@ def _baselines(shipped: "History", target: str) -> dict[str, "Outcome"]:
 
     from raysel.replay import fine_tune_all, successive_halving
 
-    curves = shipped.curves(dataset=target)
+    curves = [curve for curve in shipped.curves(dataset=target) if curve.seed == 0]  # some models have more seeds
     epochs = EPOCHS / curves[0].planned_steps
     outcomes = {"fine-tune all": fine_tune_all(curves), "successive halving on all": successive_halving(curves)}
     return {name: replace(outcome, steps=outcome.steps * epochs) for name, outcome in outcomes.items()}
@@ -150,14 +160,15 @@ def _without(shipped: "History", target: str, folder: Path) -> "History":
 @contextmanager
 def _ray() -> Iterator[dict[str, float]]:
     """Ray on this machine, or at RAY_ADDRESS; yields the resources of a trial, which keep it on this node."""
-    import ray
-
     address = os.environ.get("RAY_ADDRESS")
     if address is None:
-        processors = min(SLOTS, os.cpu_count() or 1)
+        os.environ.update(_LOCAL)
+    import ray
+
+    if address is None:
         ray.init(
             address="local",
-            num_cpus=processors,
+            num_cpus=SLOTS,
             object_store_memory=STORE_BYTES,
             include_dashboard=False,
             log_to_driver=False,

@@ -1,0 +1,121 @@
+"""`raysel quickstart` for real: Ray, training, the shipped zoo; run as a user would, with what is installed."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raysel import History, zoo
+from raysel.replay import fine_tune_all
+
+pytestmark = pytest.mark.ray
+
+KEYS = ["selected", "metric", "mode", "test_score", "steps", "seconds", "shortlist", "trials", "baselines"]
+COMMAND = str(Path(sys.executable).with_name("raysel"))
+
+
+def quickstart(folder: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    folder.mkdir(exist_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))}
+    done = subprocess.run(
+        [COMMAND, "quickstart", *args],
+        cwd=folder,
+        env={**inherited, "TMPDIR": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def check(plain: dict[str, Any], *, target: str) -> None:
+    """What holds for every selection on a target of the zoo."""
+    data, history = zoo.load_task(target), History(zoo.history_path())
+    assert list(plain) == KEYS
+    assert (plain["metric"], plain["mode"]) == (data.metric, data.mode)
+    recalled = [entry["model"] for entry in plain["shortlist"]]
+    assert len(set(recalled)) == 10
+    assert set(recalled) < set(zoo.models())
+    assert [trial["model"] for trial in plain["trials"]] == recalled
+    assert plain["selected"] in recalled
+    for trial in plain["trials"]:
+        epochs = [step for step, _ in trial["curve"]]
+        assert epochs == [float(epoch) for epoch in range(1, len(epochs) + 1)]
+        assert trial["stopped_at"] == (None if epochs[-1] == 5 else epochs[-1])
+        assert any(character.isdigit() for character in trial["reason"])
+    assert plain["steps"] == sum(len(trial["curve"]) for trial in plain["trials"]) < 50
+    assert set(plain["baselines"]) == {"fine-tune all", "successive halving on all"}
+    every = fine_tune_all([curve for curve in history.curves(dataset=target) if curve.seed == 0])
+    assert plain["baselines"]["fine-tune all"] == {
+        "selected": every.selected,
+        "test_score": every.score,
+        "steps": 5.0 * len(zoo.models()),
+    }
+    assert plain["steps"] < plain["baselines"]["successive halving on all"]["steps"]
+
+
+def test_json_tells_of_a_real_selection(tmp_path: Path) -> None:
+    done = quickstart(tmp_path / "here", "--json")
+    plain = json.loads(done.stdout)
+    check(plain, target="digits")
+    assert plain["test_score"] > plain["baselines"]["fine-tune all"]["test_score"] - 0.05
+    assert "accuracy" in done.stderr, "progress goes to standard error"
+    assert not list((tmp_path / "here").glob("raysel-*")), "temporary files are removed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", zoo.targets())
+def test_every_target_works_by_either_method_and_shows_tables(tmp_path: Path, target: str) -> None:
+    check(json.loads(quickstart(tmp_path, "--target", target, "--json").stdout), target=target)
+    shown = quickstart(tmp_path, "--target", target, "--method", "paper").stdout
+    for title in ("Recalled: 10 models (method paper)", "Fine-tuned: 10 models", "Selected: zoo/"):
+        assert title in shown
+    assert shown.count("(replayed)") == 2
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_decisions(tmp_path: Path) -> None:
+    first, second = (json.loads(quickstart(tmp_path, "--seed", "3", "--json").stdout) for _ in range(2))
+    for name in ("selected", "test_score", "steps", "shortlist", "trials", "baselines"):
+        assert first[name] == second[name]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """The address of a Ray cluster of one node, with a home and a temporary folder of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "HOME": str(tmp_path), "RAY_AUTH_MODE": "disabled"}
+    options = ["--head", "--block", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
+    ray = str(Path(sys.executable).with_name("ray"))
+    node = subprocess.Popen([ray, "start", *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with socket.socket() as knock:
+                if knock.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.5)
+        yield f"127.0.0.1:{port}"
+    finally:
+        node.terminate()
+        node.wait(timeout=60)
+
+
+@pytest.mark.slow
+def test_a_running_cluster_is_used_and_left_running(tmp_path: Path, cluster: str) -> None:
+    for folder in ("first", "second"):
+        done = quickstart(
+            tmp_path / folder, "--json", RAY_ADDRESS=cluster, RAY_AUTH_MODE="disabled", HOME=str(tmp_path)
+        )
+        check(json.loads(done.stdout), target="digits")

@@ -61,13 +61,14 @@ def adopt(trial: Trial, entry: Entry) -> None:
     known = trial.latest_checkpoint_result
     if known is not None and known.metrics.get(_ITERATION, 0) >= entry.metrics.get(_ITERATION, 0):
         return
+    trial.init_local_path()
     storage: Any = trial.storage
     checkpoint = Checkpoint(entry.checkpoint, storage.storage_filesystem)
     trial.on_checkpoint(_TrainingResult(checkpoint=checkpoint, metrics=dict(entry.metrics)))
-    # Where the checkpoint is the trial's own (one just proposed has no folder yet), the next must not overwrite it.
-    own = storage.trial_dir_name and entry.checkpoint.startswith(f"{storage.trial_fs_path}/")
+    trial.update_last_result(dict(entry.metrics))
+    # Where the checkpoint is in the trial's own folder, the next must not overwrite it.
     numbered = re.search(r"/checkpoint_(\d+)$", entry.checkpoint)
-    if own and numbered:
+    if numbered and entry.checkpoint.startswith(f"{storage.trial_fs_path}/"):
         storage.current_checkpoint_index = int(numbered[1])
 
 

@@ -87,8 +87,10 @@ class TrendScheduler(FIFOScheduler):
             raise OptionError("policy", policy, f"one of {', '.join(get_args(PolicyOption))}")
         if mode not in (None, "max", "min"):
             raise OptionError("mode", mode, "max or min")
-        if not margin >= 0:
-            raise OptionError("margin", margin, "a number of at least 0")
+        if not margin >= 0 or (margin and method != "paper"):
+            raise OptionError("margin", margin, 'at least 0, and 0 unless method is "paper"')
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+            raise OptionError("seed", seed, "an integer from 0 to 2^32 - 1")
         self._stages = stages(method=method, max_t=max_t, grace_period=grace_period)
         self._history = history.pinned(history.parts())
         self._target = Target.of(target)

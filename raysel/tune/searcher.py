@@ -93,6 +93,7 @@ class RecallSearcher(Searcher):
             ("top_k", top_k, 1),
             ("configs_per_model", configs_per_model, 1),
             ("max_samples", max_samples, 2),
+            ("seed", seed, 0),
         ):
             if isinstance(number, bool) or not isinstance(number, int) or number < least:
                 raise OptionError(name, number, f"an integer of at least {least}")

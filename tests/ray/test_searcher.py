@@ -162,6 +162,7 @@ def test_models_without_history_can_stand_beside_others(tmp_path: Path) -> None:
         ({"top_k": True}, OptionError, "top_k"),
         ({"configs_per_model": 0}, OptionError, "configs_per_model"),
         ({"max_samples": 1}, OptionError, "max_samples"),
+        ({"seed": -1}, OptionError, "seed"),
         ({"method": "best"}, UnknownNameError, "default, paper"),
         ({"propagate": "all"}, UnknownNameError, "propagate"),
         ({"tau": float("nan")}, OptionError, "tau"),

@@ -1,0 +1,104 @@
+"""`TrendScheduler` and `HistoryRecorder`: options that are refused before any trial."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.tune.schedulers import AsyncHyperBandScheduler
+
+from raysel import HistoryRecorder, TrendScheduler
+from raysel.errors import DataError, OptionError, RayselError, UnknownNameError
+from tests.ray.table import BENCHMARKS, STEPS, TARGET, planted_history
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"history": None}, OptionError, "history"),
+        ({"target": ""}, OptionError, "target"),
+        ({"max_t": 0}, OptionError, "max_t"),
+        ({"max_t": -5}, OptionError, "max_t"),
+        ({"max_t": NAN}, OptionError, "max_t"),
+        ({"max_t": "5"}, OptionError, "max_t"),
+        ({"grace_period": 6}, OptionError, "grace_period"),
+        ({"grace_period": -1}, OptionError, "grace_period"),
+        ({"method": "best"}, UnknownNameError, "default, paper"),
+        ({"policy": "later"}, OptionError, "policy"),
+        ({"mode": "up"}, OptionError, "mode"),
+        ({"margin": -0.1, "method": "paper"}, OptionError, "margin"),
+        ({"margin": NAN, "method": "paper"}, OptionError, "margin"),
+        ({"margin": 0.1}, OptionError, "margin"),
+        ({"seed": -1}, OptionError, "seed"),
+        ({"seed": 1.5}, OptionError, "seed"),
+    ],
+)
+def test_bad_scheduler_options_are_refused_at_once(
+    tmp_path: Path, options: dict[str, Any], error: type[RayselError], words: str
+) -> None:
+    given = {"history": planted_history(tmp_path), "target": TARGET, "max_t": STEPS, **options}
+    with pytest.raises(error, match=words):
+        TrendScheduler(given.pop("history"), **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "from_tune", "taken"),
+    [
+        ({}, ("accuracy", "max"), True),
+        ({"metric": "accuracy"}, (None, "max"), True),
+        ({"metric": "accuracy", "mode": "min"}, (None, None), True),
+        ({"metric": "accuracy"}, ("accuracy", "max"), False),
+        ({"mode": "max"}, ("accuracy", "max"), False),
+    ],
+)
+def test_metric_and_mode_come_from_one_side_only(
+    tmp_path: Path, given: dict[str, str], from_tune: tuple[str | None, str | None], taken: bool
+) -> None:
+    scheduler = TrendScheduler(planted_history(tmp_path), target=TARGET, max_t=STEPS, **given)
+    assert scheduler.set_search_properties(*from_tune) is taken
+    if taken:
+        assert scheduler.metric == "accuracy"
+        assert scheduler.mode == (given.get("mode") or from_tune[1] or "max")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"history": None}, "history"),
+        ({"target": ""}, "target"),
+        ({"publish_every": -1}, "publish_every"),
+        ({"publish_every": NAN}, "publish_every"),
+        ({"scheduler": None}, "metric"),
+        ({"scheduler": AsyncHyperBandScheduler(), "metric": "accuracy", "mode": "max", "time_attr": "t"}, "max_t"),
+        ({"scheduler": None, "metric": "a", "mode": "up", "time_attr": "t", "max_t": 5}, "mode"),
+    ],
+)
+def test_bad_recorder_options_are_refused_at_once(tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    history = planted_history(tmp_path)
+    scheduler = TrendScheduler(history, target=TARGET, max_t=STEPS)
+    given = {"history": history, "target": TARGET, "scheduler": scheduler, **options}
+    with pytest.raises(OptionError, match=words):
+        HistoryRecorder(given.pop("history"), **given)
+
+
+def test_a_metric_with_the_other_direction_is_refused_before_any_trial(tmp_path: Path) -> None:
+    history = planted_history(tmp_path)
+    scheduler = TrendScheduler(history, target=BENCHMARKS[0], max_t=STEPS)
+    scheduler.set_search_properties("accuracy", "min")
+    with pytest.raises(DataError, match="mode"):
+        HistoryRecorder(history, target=BENCHMARKS[0], scheduler=scheduler).setup()
+
+
+def test_the_state_of_a_scheduler_outlives_it(tmp_path: Path) -> None:
+    history = planted_history(tmp_path)
+    old, new = (TrendScheduler(history, target=TARGET, max_t=STEPS) for _ in range(2))
+    old.set_search_properties("accuracy", "max")
+    new.set_search_properties("accuracy", "max")
+    for rank, model in enumerate(("m00", "m01", "m02")):
+        old.selection.add(model, model=model, rank=rank)
+        old.selection.report(model, 1, 0.5 - rank / 10)
+    old.selection.judge(arrivals=False)
+    new.restore_state(old.state())
+    assert new.selection.standings() == old.selection.standings() == {"m00": "live", "m01": "stopped", "m02": "stopped"}
+    assert new.decisions == old.decisions

@@ -24,13 +24,15 @@ def modules(folder: str) -> list[str]:
 
 def imported(names: list[str], among: tuple[str, ...]) -> list[str]:
     """Which of the packages a fresh interpreter has after it imported the modules."""
-    program = (
-        f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\n"
-        f"print(*(name for name in {among!r} if name in sys.modules))"
-    )
+    return loaded(f"import importlib\nfor name in {names!r}: importlib.import_module(name)", among)
+
+
+def loaded(program: str, among: tuple[str, ...]) -> list[str]:
+    """Which of the packages a fresh interpreter has after it ran the program."""
+    program += f"\nimport sys\nprint(*(name for name in {among!r} if name in sys.modules))"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PACKAGE.parent)
     assert run.returncode == 0, run.stderr
-    return run.stdout.split()
+    return run.stdout.splitlines()[-1].split()
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,6 @@ def imported(names: list[str], among: tuple[str, ...]) -> list[str]:
         ("proxies", NEITHER),
         ("trends", NEITHER),
         ("report", NEITHER),
-        ("cli", NEITHER),
         ("replay", ("torch",)),
     ],
 )
@@ -55,6 +56,20 @@ def test_a_bare_import_and_the_help_are_light() -> None:
     heavy = ("ray", "torch", "numpy", "pandas", "pyarrow", "sklearn", "matplotlib")
     assert imported(["raysel"], heavy) == []
     assert imported(["raysel.cli"], heavy) == []
+
+
+def test_verbs_that_train_nothing_start_neither_ray_nor_torch(tmp_path: Path) -> None:
+    (tmp_path / "proxies.csv").write_text("model,dataset,proxy,value\na,x,leep,-0.5\n")
+    verbs = [
+        ["history", "create", f"{tmp_path}/history"],
+        ["history", "add", f"{tmp_path}/history", f"{tmp_path}/proxies.csv"],
+        ["history", "show", f"{tmp_path}/history"],
+        ["history", "check", f"{tmp_path}/history"],
+        ["history", "compact", f"{tmp_path}/history"],
+        ["recall", f"{tmp_path}/history", "--target", "x", "--proxies", f"{tmp_path}/proxies.csv"],
+    ]
+    program = f"from raysel.cli import main\nfor verb in {verbs!r}: main(verb, standalone_mode=False)"
+    assert loaded(program, NEITHER) == []
 
 
 def test_the_boundary_test_can_fail() -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,8 +22,14 @@ KEYS = ["selected", "metric", "mode", "test_score", "steps", "seconds", "shortli
 COMMAND = str(Path(sys.executable).with_name("raysel"))
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A temporary folder with a short path, since Ray keeps sockets under it."""
+    with TemporaryDirectory(dir="/tmp", prefix="q") as name:
+        yield Path(name)
+
+
 def quickstart(folder: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    folder.mkdir(exist_ok=True)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))}
     done = subprocess.run(
         [COMMAND, "quickstart", *args],
@@ -63,39 +70,39 @@ def check(plain: dict[str, Any], *, target: str) -> None:
     assert plain["steps"] < plain["baselines"]["successive halving on all"]["steps"]
 
 
-def test_json_tells_of_a_real_selection(tmp_path: Path) -> None:
-    done = quickstart(tmp_path / "here", "--json")
+def test_json_tells_of_a_real_selection(folder: Path) -> None:
+    done = quickstart(folder, "--json")
     plain = json.loads(done.stdout)
     check(plain, target="digits")
     assert plain["test_score"] > plain["baselines"]["fine-tune all"]["test_score"] - 0.05
     assert "accuracy" in done.stderr, "progress goes to standard error"
-    assert not list((tmp_path / "here").glob("raysel-*")), "temporary files are removed"
+    assert not list(folder.glob("raysel-*")), "temporary files are removed"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", zoo.targets())
-def test_every_target_works_by_either_method_and_shows_tables(tmp_path: Path, target: str) -> None:
-    check(json.loads(quickstart(tmp_path, "--target", target, "--json").stdout), target=target)
-    shown = quickstart(tmp_path, "--target", target, "--method", "paper").stdout
+def test_every_target_works_by_either_method_and_shows_tables(folder: Path, target: str) -> None:
+    check(json.loads(quickstart(folder, "--target", target, "--json").stdout), target=target)
+    shown = quickstart(folder, "--target", target, "--method", "paper").stdout
     for title in ("Recalled: 10 models (method paper)", "Fine-tuned: 10 models", "Selected: zoo/"):
         assert title in shown
     assert shown.count("(replayed)") == 2
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_decisions(tmp_path: Path) -> None:
-    first, second = (json.loads(quickstart(tmp_path, "--seed", "3", "--json").stdout) for _ in range(2))
+def test_the_same_seed_gives_the_same_decisions(folder: Path) -> None:
+    first, second = (json.loads(quickstart(folder, "--seed", "3", "--json").stdout) for _ in range(2))
     for name in ("selected", "test_score", "steps", "shortlist", "trials", "baselines"):
         assert first[name] == second[name]
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
+def cluster(folder: Path) -> Iterator[str]:
     """The address of a Ray cluster of one node, with a home and a temporary folder of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "HOME": str(tmp_path), "RAY_AUTH_MODE": "disabled"}
+    environment = {**os.environ, "HOME": str(folder), "TMPDIR": str(folder), "RAY_AUTH_MODE": "disabled"}
     options = ["--head", "--block", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
     ray = str(Path(sys.executable).with_name("ray"))
     node = subprocess.Popen([ray, "start", *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -113,9 +120,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_a_running_cluster_is_used_and_left_running(tmp_path: Path, cluster: str) -> None:
-    for folder in ("first", "second"):
-        done = quickstart(
-            tmp_path / folder, "--json", RAY_ADDRESS=cluster, RAY_AUTH_MODE="disabled", HOME=str(tmp_path)
-        )
+def test_a_running_cluster_is_used_and_left_running(folder: Path, cluster: str) -> None:
+    for _ in range(2):
+        done = quickstart(folder, "--json", RAY_ADDRESS=cluster, RAY_AUTH_MODE="disabled", HOME=str(folder))
         check(json.loads(done.stdout), target="digits")

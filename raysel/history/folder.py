@@ -20,6 +20,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
 import pyarrow as pa
@@ -40,6 +41,8 @@ _MAX_JSON_BYTES = 16 << 20
 _MAX_FOOTER_ITEMS = 1_000_000
 # A writer that is still at work after a day is taken for dead.
 _ABANDONED_NS = 24 * 3600 * 10**9
+# Requests at a time: on an object store most of the time goes into waiting for answers.
+_WORKERS = 8
 _RENAMING = ("local", "hdfs")
 
 _PART = re.compile(rf"({'|'.join(TABLES)})-([0-9]{{20}})-([0-9a-f]{{32}})\.parquet")
@@ -126,8 +129,10 @@ class Folder:
         for start in range(0, len(rows), PART_ROWS):
             name = f"{table.name}-{new_stamp() if stamp is None else stamp:020d}-{uuid.uuid4().hex}.parquet"
             sink = pa.BufferOutputStream()
+            # Arrow would repeat the whole of an encoded column's dictionary in every row group: as plain text each has
+            # one of its own.
             pq.write_table(
-                rows.slice(start, PART_ROWS).replace_schema_metadata(None),
+                rows.slice(start, PART_ROWS).cast(table.schema),
                 sink,
                 row_group_size=_ROW_GROUP,
                 use_dictionary=[column.name for column in table.columns if column.is_text],
@@ -135,6 +140,11 @@ class Folder:
                 store_schema=False,
             )
             self._put(PARTS, name, sink.getvalue())
+
+    def read_all(self, parts: Iterable[str]) -> list[pa.Table]:
+        """The rows of several parts, as of `read`."""
+        with ThreadPoolExecutor(_WORKERS) as workers:
+            return list(workers.map(self.read, parts))
 
     def read(self, part: str) -> pa.Table:
         """The rows of a part in its table's columns, text dictionary-encoded.
@@ -163,8 +173,12 @@ class Folder:
 
     def retire(self, parts: Iterable[str]) -> None:
         """Set parts aside that compaction has replaced; one that is gone already is passed over."""
-        for part in parts:
+
+        def set_aside(part: str) -> None:
             self._unless_gone(self._move, self._path(PARTS, part), self._path(RETIRED, part))
+
+        with ThreadPoolExecutor(_WORKERS) as workers:
+            list(workers.map(set_aside, parts))
 
     def sweep(self) -> None:
         """Delete what no pin names among the parts set aside, and what dead writers left.
@@ -181,8 +195,12 @@ class Folder:
 
     def drop(self, area: str, names: Iterable[str]) -> None:
         """Delete files; one that is gone already is passed over."""
-        for name in names:
+
+        def delete(name: str) -> None:
             self._unless_gone(self._filesystem.delete_file, self._path(area, name))
+
+        with ThreadPoolExecutor(_WORKERS) as workers:
+            list(workers.map(delete, names))
 
     def pins(self) -> dict[str, tuple[str, ...]]:
         """The parts that each pin keeps, by its name.
@@ -261,17 +279,15 @@ class Folder:
         self._making_folder(lambda: self._filesystem.move(source, target), target)
 
     def _making_folder(self, action: Callable[[], None], path: str) -> None:
-        """Do it, and again after making the folder that it wants, should that be what was missing.
+        """Do it, and once more with the folder of `path` made, should something be missing.
 
-        Folders are made on demand: object stores have none, and asking every time would cost a request.
+        Folders are made on demand: object stores have none, and asking every time would cost a request. Whether the
+        folder was what is missing is not asked, since somebody else may be making it at this moment.
         """
         try:
             action()
         except FileNotFoundError:
-            folder = str(PurePosixPath(path).parent)
-            if self._filesystem.get_file_info(folder).type == pafs.FileType.Directory:
-                raise
-            self._filesystem.create_dir(folder, recursive=True)
+            self._filesystem.create_dir(str(PurePosixPath(path).parent), recursive=True)
             action()
 
     def _unless_gone(self, action: Callable[..., None], path: str, *more: str) -> None:

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -32,7 +31,6 @@ from raysel.history.tables import TABLES, newest, validate
 _FORMAT = {"format": "raysel-history", "version": 1}
 _PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ATTEMPTS = 50
-_READERS = 8
 
 _Result = TypeVar("_Result")
 
@@ -342,6 +340,5 @@ def _merged(folder: Folder, name: str, parts: Iterable[str]) -> tuple[pa.Table, 
     own = [part for part in parts if table_of(part) == name]
     if not own:
         return table.empty, own
-    with ThreadPoolExecutor(_READERS) as readers:
-        rows = pa.concat_tables(list(readers.map(folder.read, own)))
+    rows = pa.concat_tables(folder.read_all(own))
     return newest(table, rows.unify_dictionaries().combine_chunks()), own

@@ -22,7 +22,7 @@ def write(uri: str, writer: int) -> None:
 def compact(uri: str, done: object) -> None:
     while not done.is_set():  # type: ignore[attr-defined]
         History(uri).compact()
-        time.sleep(1.0)
+        time.sleep(2.0)
 
 
 def forkserver() -> ForkServerContext:
@@ -47,7 +47,7 @@ def test_eight_writers_lose_nothing_and_readers_see_only_whole_parts(history: Hi
         assert before <= len(matrix.models) <= len(curves)
         before = len(curves)
         seen.append(before)
-        time.sleep(0.3)
+        time.sleep(1.0)
     done.set()
     for process in (*writers, compactor):
         process.join()

@@ -3,13 +3,15 @@
     python benchmarks/history_size.py
     python benchmarks/history_size.py --observations 5000000 --batches 500
 
-Each run has a validation value at each of five steps and a test value at the last. Everything is written to a temporary
-folder, which is removed. Printed are seconds by phase, their sum, and the peak memory of this process, imports included.
+Each run has a validation value at each of five steps and a test value at the last. Everything is written to a
+temporary folder, which is removed. Printed are seconds by phase, their sum, and the peak memory of this process, imports
+included. To hold: one million in under 10 s and 1.5 GB on 2 cores.
 """
 
 import resource
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -58,7 +60,7 @@ def main(observations: int, batches: int, seed: int) -> None:
         history = History.create(str(Path(folder) / "history"))
         names = [f"dataset-{number:02d}" for number in range(DATASETS)]
         history.append(datasets=pd.DataFrame({"dataset": names, "primary_metric": "accuracy", "mode": "max"}))
-        for first, last in zip(bounds, bounds[1:], strict=False):
+        for first, last in pairwise(bounds):
             new_runs, new_observations = batch(int(first), int(last - first), rng)
             start = time.perf_counter()
             history.append(runs=new_runs, observations=new_observations)

@@ -1,11 +1,12 @@
 """How long a history of a million observations takes: appended in batches, compacted, and read back as a matrix.
 
+\b
     python benchmarks/history_size.py
     python benchmarks/history_size.py --observations 5000000 --batches 500
 
 Each run has a validation value at each of five steps and a test value at the last. Everything is written to a
-temporary folder, which is removed. Printed are seconds by phase, their sum, and the peak memory of this process, imports
-included. To hold: one million in under 10 s and 1.5 GB on 2 cores.
+temporary folder, which is removed. Printed are seconds by phase, their sum, and the peak memory of this process
+(imports included). To hold: one million in under 10 s and 1.5 GB on 2 cores.
 """
 
 import resource

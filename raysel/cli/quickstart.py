@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -97,13 +97,12 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
         from ray import tune
 
         from raysel.cli.progress import ProgressLines
-        from raysel.finetune import trainable
         from raysel.tune.run import run_selection
 
         progress = ProgressLines(metric=data.metric, time_attr="epoch", max_t=EPOCHS)
         with progress.of_recall():
             selected = run_selection(
-                tune.with_parameters(trainable, data=data),
+                tune.with_parameters(_fine_tune, data=data),
                 history=_without(shipped, target, Path(folder) / "history"),
                 target=Target(data.name, task=data.task, samples=partial(_samples, data)),
                 models=zoo.models(),
@@ -122,6 +121,13 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
                 callbacks=[progress],
             )
     return selected, baselines
+
+
+def _fine_tune(config: Mapping[str, Any], *, data: "Data") -> None:
+    """The trainable, imported by the trials: so this process does without torch, and its third of a gigabyte."""
+    from raysel.finetune import trainable
+
+    trainable(config, data=data)
 
 
 def _samples(data: "Data") -> tuple[Any, Any]:

@@ -19,6 +19,9 @@ def problems(folder: Folder, parts: tuple[str, ...]) -> list[str]:
     """Everything wrong with the files of a history and with what these parts of it say together.
 
     Rows of parts that cannot be read are missing from what is said about the rest.
+
+    Raises:
+        FileNotFoundError: If one of the parts is gone.
     """
     tables, unreadable = _readable(folder, parts)
     return [*_stray_files(folder), *unreadable, *_pins(folder), *_directions(tables), *_runs(tables)]
@@ -43,8 +46,6 @@ def _rows_or_trouble(folder: Folder, part: str) -> pa.Table | str:
         return folder.read(part)
     except CorruptPartError as error:
         return f"{error}; move it away to read the rest"
-    except FileNotFoundError:
-        return f"the part {part} is gone"
 
 
 def _stray_files(folder: Folder) -> Iterator[str]:

@@ -248,12 +248,13 @@ class Folder:
 
     # Writing ----------------------------------------------------------------------------------------------------------
 
-    def make(self) -> None:
-        """Make the folder itself."""
-        self._filesystem.create_dir(self._root, recursive=True)
-
     def _put(self, area: str, name: str, content: pa.Buffer | bytes) -> None:
-        target = self._path(area, name)
+        try:
+            self._publish(self._path(area, name), name, content)
+        except OSError as error:
+            raise HistoryError(f"the history at {self._root} cannot be written to: {error}") from error
+
+    def _publish(self, target: str, name: str, content: pa.Buffer | bytes) -> None:
         if not self._renames:
             self._write(target, content)
             return
@@ -294,9 +295,9 @@ class Folder:
         """Do it, unless somebody else did and the file is gone."""
         try:
             action(path, *more)
-        except OSError:
+        except OSError as error:
             if self._filesystem.get_file_info(path).type != pafs.FileType.NotFound:
-                raise
+                raise HistoryError(f"{path} cannot be moved or deleted: {error}") from error
 
     def _path(self, *names: str) -> str:
         return "/".join(name for name in (self._root.rstrip("/"), *names) if name)

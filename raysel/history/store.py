@@ -96,10 +96,7 @@ class History:
             raise HistoryExistsError(f"{uri} holds a history already")
         if set(present) - {TEMPORARY}:
             raise HistoryError(f"{uri} is not empty (it holds {min(set(present) - {TEMPORARY})}): name a new folder")
-        try:
-            folder.write_json("", MARKER, _FORMAT)
-        except OSError as error:
-            raise HistoryError(f"no history can be made at {uri}: {error}") from error
+        folder.write_json("", MARKER, _FORMAT)
         return cls(uri, filesystem=filesystem)
 
     @property
@@ -112,7 +109,10 @@ class History:
         return f"History({self._uri!r}{view})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": None}
+        """Where the history is, wherever this is read: a relative path becomes an absolute one."""
+        relative = self._filesystem is None and "://" not in self._uri
+        uri = os.path.abspath(os.path.expanduser(self._uri)) if relative else self._uri
+        return {**self.__dict__, "_uri": uri, "_open": None}
 
     @property
     def _folder(self) -> Folder:
@@ -148,26 +148,27 @@ class History:
             raise OptionError("append", None, "given at least one table")
         if "datasets" in checked:
             self._refuse_other_direction(checked["datasets"])
-        try:
-            for name, rows in checked.items():
-                self._folder.publish(TABLES[name], rows)
-        except OSError as error:
-            raise HistoryError(f"the history at {self._uri} cannot be written to: {error}") from error
+        for name, rows in checked.items():
+            self._folder.publish(TABLES[name], rows)
 
     def _refuse_other_direction(self, datasets: pa.Table) -> None:
-        known = self.datasets().dropna(subset=["mode"]).set_index("dataset")
-        for row, new in enumerate(datasets.to_pylist()):
-            if new["dataset"] in known.index:
-                old = known.loc[new["dataset"]]
-                if new["primary_metric"] == old["primary_metric"] and new["mode"] != old["mode"]:
-                    rule = f"{old['mode']!r}: {new['primary_metric']} of {new['dataset']} has that direction already"
-                    raise DataError("mode", new["mode"], rule, "datasets", row + 1)
+        recorded = self._consistent(partial(_merged, self._folder, "datasets"), live=True)[0].to_pylist()
+        known = {(row["dataset"], row["primary_metric"]): row["mode"] for row in recorded}
+        for row, new in enumerate(datasets.to_pylist(), start=1):
+            mode = known.get((new["dataset"], new["primary_metric"]), new["mode"])
+            if mode != new["mode"]:
+                rule = f"{mode!r}: {new['primary_metric']} of {new['dataset']} has that direction already"
+                raise DataError("mode", new["mode"], rule, "datasets", row)
 
     def compact(self) -> None:
         """Merge the parts of each table and drop rows that newer ones replaced; what can be read does not change.
 
         Parts that a pin names are set aside, not deleted. A crash in the middle, other writers and another compaction
         at the same time lose nothing: merged rows are published before the parts they came from go.
+
+        Raises:
+            CorruptPartError: If a part cannot be read; those of its table stay as they are.
+            HistoryError: If the history cannot be written to, or a pin cannot be read.
         """
         folder = self._folder
         for table in TABLES.values():
@@ -191,7 +192,7 @@ class History:
             OptionError: If a name is not one of a part.
         """
         view = History.__new__(History)
-        view.__dict__.update(self.__getstate__())
+        view.__dict__.update(self.__dict__)
         view._pinned = tuple(sorted(set(parts), key=order_of))
         return view
 
@@ -296,7 +297,7 @@ class History:
 
     def check(self) -> list[str]:
         """What is wrong with the history, one sentence each; empty where nothing is."""
-        return problems(self._folder, self.parts())
+        return self._consistent(partial(problems, self._folder))
 
     def summary(self) -> Summary:
         """How much the history holds."""

@@ -2,7 +2,7 @@
 
 ::
 
-    runs          run_id | model, revision, dataset, fingerprint, config, seed, hardware, status, planned_steps,
+    runs          run_id | model, revision, dataset, fingerprint, config, seed, hardware, status, reason, planned_steps,
                   recorded_at
     observations  run_id, step, split, metric | value, seconds
     models        model | source, family, parameters, card

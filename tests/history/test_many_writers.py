@@ -52,7 +52,7 @@ def test_eight_writers_lose_nothing_and_readers_see_only_whole_parts(history: Hi
     for process in (*writers, compactor):
         process.join()
     assert [process.exitcode for process in (*writers, compactor)] == [0] * (WRITERS + 1)
-    assert len(set(seen)) > 2
+    assert any(0 < count < WRITERS * APPENDS for count in seen)
     expected = {f"w{writer}-{number}": number / APPENDS for writer in range(WRITERS) for number in range(APPENDS)}
     for _ in range(2):
         matrix = history.matrix()

@@ -88,6 +88,42 @@ def test_two_directions_for_one_metric_are_refused(history: History, known: str)
     assert history.datasets().set_index("dataset").loc["d", "primary_metric"] == "loss"
 
 
+def test_a_view_knows_the_directions_that_were_given_since(history: History) -> None:
+    history.append(datasets=datasets("c"))
+    view = history.pinned(history.parts())
+    history.append(datasets=datasets("d"))
+    with pytest.raises(DataError, match="accuracy of d has that direction already"):
+        view.append(datasets=datasets("d", mode="min"))
+
+
+def test_an_append_of_nothing_is_refused(history: History) -> None:
+    with pytest.raises(OptionError, match="given at least one table"):
+        history.append()
+
+
+def test_a_history_that_cannot_be_written_to_says_so(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Folder, path: str, content: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Folder, "_write", full)
+    for action in (lambda: history.append(runs=runs("a")), lambda: history.pin("selection")):
+        with pytest.raises(HistoryError, match=r"cannot be written to: .*No space left"):
+            action()
+    monkeypatch.undo()
+    assert (history.parts(), history.check()) == ((), [])
+
+
+def test_a_relative_path_is_the_same_history_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    history = History.create("history")
+    assert history.uri == "history"
+    sent = pickle.dumps(history)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    arrived = pickle.loads(sent)  # noqa: S301
+    assert (arrived.parts(), arrived.uri) == ((), str(tmp_path / "history"))
+
+
 def test_the_newest_proxy_score_wins_whatever_its_version(history: History) -> None:
     for version, value in (("2", 0.2), ("1", 0.1)):
         history.append(proxies=proxies("a", value, version=version))

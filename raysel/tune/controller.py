@@ -12,6 +12,8 @@ from raysel.tune.searcher import RecallSearcher
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
 
+_PATIENCE = 10
+
 
 def base_searcher(search_alg: Any) -> Any:
     """The searcher under Tune's wrappers (`SearchGenerator`, `ConcurrencyLimiter`)."""
@@ -30,15 +32,16 @@ def can_pause(trial: Trial, result: Mapping[str, Any]) -> bool:
     return not function or bool(result.get(SHOULD_CHECKPOINT))
 
 
-def arrivals(tune_controller: "TuneController") -> bool:
-    """Whether more trials may still be added."""
+def arrivals(tune_controller: "TuneController", *, idle: int) -> bool:
+    """Whether more trials may still be added.
+
+    Args:
+        tune_controller: Tune's controller.
+        idle: How often in a row Tune has asked the searcher in vain while no trial ran.
+    """
     search = tune_controller.search_alg
     if search.is_finished():
         return False
-    limiter: Any = getattr(search, "searcher", None)
-    if isinstance(base_searcher(search), RecallSearcher) or not hasattr(limiter, "live_trials"):
-        return True
-    # Another searcher behind a ConcurrencyLimiter, which counts paused trials as running: when all that it allows are
-    # waiting at a stage it adds none before the stage is judged.
-    waiting = sum(t.status == Trial.PAUSED for t in tune_controller.get_trials())
-    return bool(waiting < limiter.max_concurrent)
+    # Another searcher may count paused trials as running (Tune's concurrency limits do): then it waits for trials that
+    # wait for it.
+    return isinstance(base_searcher(search), RecallSearcher) or idle < _PATIENCE

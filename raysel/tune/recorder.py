@@ -174,6 +174,11 @@ class HistoryRecorder(Callback):
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """Write what is left; what the run started from may go when it is over."""
+        for trial in trials:
+            run = self._run(trial)
+            if trial.is_finished() and run.status == "running":
+                # Tune ends trials without a word when its time is up.
+                run.status, run.reason, run.due = "stopped", "the experiment ended before the trial did", True
         self.publish()
         if all(trial.is_finished() for trial in trials) and self._pin in self._history.pins():
             self._history.unpin(self._pin)

@@ -97,6 +97,7 @@ class TrendScheduler(FIFOScheduler):
         self._method, self._policy, self._margin, self._seed = method, policy, margin, seed
         self._time_attr, self._metric, self._mode = time_attr, metric, mode
         self._selection: Selection | None = None
+        self._idle = 0
         self.recorder: HistoryRecorder | None = None
 
     @property
@@ -207,9 +208,11 @@ class TrendScheduler(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: "TuneController") -> Trial | None:
         """A pending trial, else a paused one that may go on."""
+        trials = tune_controller.get_trials()
+        under_way = any(trial.status in (Trial.PENDING, Trial.RUNNING) for trial in trials)
+        self._idle = 0 if under_way else self._idle + 1
         # The last trial that a stage waited for may have ended without a result.
         self._judge(tune_controller)
-        trials = tune_controller.get_trials()
         for trial in trials:
             if trial.status == Trial.PAUSED and self.selection.standing(trial.trial_id) != "live":
                 tune_controller.stop_trial(trial)
@@ -246,7 +249,7 @@ class TrendScheduler(FIFOScheduler):
         self, tune_controller: "TuneController", *, reporting: Trial | None = None, pausable: bool = True
     ) -> None:
         unpausable = () if pausable or reporting is None else (reporting.trial_id,)
-        made = self.selection.judge(arrivals=arrivals(tune_controller), unpausable=unpausable)
+        made = self.selection.judge(arrivals=arrivals(tune_controller, idle=self._idle), unpausable=unpausable)
         trials = {t.trial_id: t for t in tune_controller.get_trials()} if made else {}
         for name, decision in made.items():
             logger.info("%s: %s", name, decision.reason)

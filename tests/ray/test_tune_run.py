@@ -28,7 +28,7 @@ SPACE = {"model": tune.choice(list(MODELS)), "lr": tune.loguniform(1e-5, 1e-3)}
 
 def run(folder: Path, trainable: Any, searcher: Any, scheduler: Any, **options: Any) -> Any:
     history = options.pop("record", None)
-    callbacks = [HistoryRecorder(history, target=TARGET, scheduler=scheduler, publish_every=0)] if history else []
+    callbacks = [HistoryRecorder(history, target=TARGET, scheduler=scheduler, publish_every=0)] if history else None
     return tune.run(
         trainable,
         search_alg=searcher,
@@ -200,6 +200,35 @@ def test_faults_never_stall_a_stage(tmp_path: Path) -> None:
     assert status["m03"] == "failed"
     made = [tuple(line.split()) for line in log.read_text().splitlines()]
     assert [m for m in made if m[0] == "m00" and m[2] == "3"] == [("m00", "2", "3")], "the retry went on from step 2"
+
+
+def test_another_searcher_may_count_paused_trials(tmp_path: Path) -> None:
+    history = planted_history(tmp_path)
+    analysis = run(
+        tmp_path,
+        table_trainable(target_table()),
+        None,
+        TrendScheduler(history, target=TARGET, max_t=STEPS),
+        config={"model": tune.grid_search(["m03", "m00", "m01"])},
+        num_samples=1,
+        max_concurrent_trials=2,
+    )
+    assert analysis.best_config["model"] == "m00"
+    assert all(trial.status == "TERMINATED" for trial in analysis.trials)
+
+
+def test_what_runs_when_time_is_up_counts_as_stopped(tmp_path: Path) -> None:
+    history = planted_history(tmp_path)
+    run(
+        tmp_path,
+        table_trainable(target_table(), pause=30),
+        RecallSearcher(history, target=TARGET, top_k=2),
+        TrendScheduler(history, target=TARGET, max_t=STEPS),
+        record=history,
+        time_budget_s=1,
+    )
+    runs = history.runs()
+    assert set(runs[runs["dataset"] == TARGET]["status"]) == {"stopped"}
 
 
 def test_a_metric_that_is_missing_now_and_then_is_carried_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
@@ -36,6 +36,8 @@ PARTS, PINS, RETIRED, TEMPORARY = "parts", "pins", "retired", "tmp"
 # Rows of a part, so that no reader needs more memory for one than this takes; compaction writes several where it must.
 PART_ROWS = 5_000_000
 _ROW_GROUP = 131_072
+# Setting up zstd takes longer than it saves on a part of few rows.
+_SMALL_ROWS = 10_000
 _MAX_PART_BYTES = 4 << 30
 _MAX_JSON_BYTES = 16 << 20
 _MAX_FOOTER_ITEMS = 1_000_000
@@ -136,23 +138,36 @@ class Folder:
                 sink,
                 row_group_size=_ROW_GROUP,
                 use_dictionary=[column.name for column in table.columns if column.is_text],
-                compression="zstd",
+                compression="zstd" if len(rows) > _SMALL_ROWS else "snappy",
                 store_schema=False,
             )
             self._put(PARTS, name, sink.getvalue())
 
-    def read_all(self, parts: Iterable[str]) -> list[pa.Table]:
-        """The rows of several parts, as of `read`."""
+    def read_all(self, table: Table, parts: Sequence[str]) -> pa.Table:
+        """The rows of several parts of a table, one part after the other, as `read` reads them."""
         with ThreadPoolExecutor(_WORKERS) as workers:
-            return list(workers.map(self.read, parts))
+            found = list(workers.map(self._rows, parts))
+        rows = pa.concat_tables([table.empty, *found]).unify_dictionaries().combine_chunks()
+        if table.broken(rows) is not None:
+            for part in parts:
+                self.read(part)  # names the part that is to blame
+        return rows
 
     def read(self, part: str) -> pa.Table:
         """The rows of a part in its table's columns, text dictionary-encoded.
 
         Raises:
             FileNotFoundError: If the part is gone.
-            CorruptPartError: If the file is damaged, is too large or does not hold the table's columns.
+            CorruptPartError: If the file is damaged, is too large, or does not hold the table's columns by their rules.
         """
+        rows = self._rows(part).combine_chunks()
+        column = TABLES[table_of(part)].broken(rows)
+        if column is not None:
+            rule = f"column `{column.name}` holds what is not {column.rule}"
+            raise CorruptPartError(f"the part {self._path(PARTS, part)} cannot be read: {rule}")
+        return rows
+
+    def _rows(self, part: str) -> pa.Table:
         table = TABLES[table_of(part)]
         path = self._path(PARTS, part)
         try:
@@ -164,7 +179,7 @@ class Folder:
             with file:
                 if file.size() > _MAX_PART_BYTES:
                     raise ValueError(f"it has {file.size():,} bytes, more than {_MAX_PART_BYTES:,}")
-                return _decoded(table, file)
+                return _decoded(table, file, far=not self._renames)
         except FileNotFoundError:
             raise
         except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
@@ -328,13 +343,14 @@ def _matched(part: str) -> re.Match[str]:
     return match
 
 
-def _decoded(table: Table, file: pa.NativeFile) -> pa.Table:
+def _decoded(table: Table, file: pa.NativeFile, *, far: bool) -> pa.Table:
+    """The rows of a file; one that is far off is read in few large pieces."""
     parquet = pq.ParquetFile(
         file,
         read_dictionary=[column.name for column in table.columns if column.is_text],
         thrift_string_size_limit=_MAX_JSON_BYTES,
         thrift_container_size_limit=_MAX_FOOTER_ITEMS,
-        pre_buffer=True,
+        pre_buffer=far,
     )
     rows = parquet.metadata.num_rows
     if not 0 <= rows <= PART_ROWS:
@@ -353,12 +369,9 @@ def _decoded(table: Table, file: pa.NativeFile) -> pa.Table:
     data = parquet.read()
     data.validate(full=True)
     arrays = [
-        data[column.name].combine_chunks()
+        data[column.name]
         if column.name in schema.names
         else pa.array([column.missing] * len(data), type=column.type).cast(column.stored)
         for column in table.columns
     ]
-    for column, values in zip(table.columns, arrays, strict=True):
-        if not column.accepts(values):
-            raise ValueError(f"column `{column.name}` holds what is not {column.rule}")
     return pa.table(arrays, names=list(table.names))

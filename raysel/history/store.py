@@ -339,7 +339,4 @@ def _merged(folder: Folder, name: str, parts: Iterable[str]) -> tuple[pa.Table, 
     """The rows of one table, the newest of each key, and the parts they came from."""
     table = TABLES[name]
     own = [part for part in parts if table_of(part) == name]
-    if not own:
-        return table.empty, own
-    rows = pa.concat_tables(folder.read_all(own))
-    return newest(table, rows.unify_dictionaries().combine_chunks()), own
+    return newest(table, folder.read_all(table, own)), own

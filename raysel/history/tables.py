@@ -69,13 +69,6 @@ class Column:
         """The type that parts are read in: text dictionary-encoded."""
         return pa.dictionary(pa.int32(), pa.string()) if self.is_text else self.type
 
-    def accepts(self, values: pa.Array) -> bool:
-        """Whether all values (text dictionary-encoded) keep the rule."""
-        if self.required and values.null_count:
-            return False
-        distinct = values.dictionary if self.is_text else values
-        return bool(pc.all(pc.fill_null(self.holds(distinct), True), min_count=0).as_py())
-
     @property
     def missing(self) -> object:
         """What stands for a value that nobody gave."""
@@ -99,6 +92,17 @@ class Table:
     def empty(self) -> pa.Table:
         """No rows, in the types that parts are read in: text dictionary-encoded."""
         return pa.schema([(column.name, column.stored) for column in self.columns]).empty_table()
+
+    def broken(self, rows: pa.Table) -> Column | None:
+        """The first column that holds a value against its rule, if any does (text dictionary-encoded, one chunk)."""
+        for column in self.columns:
+            values = rows[column.name].combine_chunks()
+            if column.required and values.null_count:
+                return column
+            distinct = values.dictionary if column.is_text else values
+            if not pc.all(pc.fill_null(column.holds(distinct), True), min_count=0).as_py():
+                return column
+        return None
 
     @cached_property
     def names(self) -> tuple[str, ...]:

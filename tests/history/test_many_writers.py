@@ -35,8 +35,8 @@ def test_eight_writers_lose_nothing_and_readers_see_only_whole_parts(history: Hi
     context = forkserver()
     history.append(datasets=datasets("d"))
     done = context.Event()
-    writers = [context.Process(target=write, args=(history.uri, number)) for number in range(WRITERS)]
-    compactor = context.Process(target=compact, args=(history.uri, done))
+    writers = [context.Process(target=write, args=(history.uri, number), daemon=True) for number in range(WRITERS)]
+    compactor = context.Process(target=compact, args=(history.uri, done), daemon=True)
     for process in (*writers, compactor):
         process.start()
     seen, before = [], 0

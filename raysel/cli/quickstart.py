@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raysel.cli.output import console, json_option, print_json, say
-from raysel.errors import OptionError
+from raysel.errors import OptionError, UnknownNameError
 
 if TYPE_CHECKING:
     from raysel.finetune import Data
@@ -73,8 +74,6 @@ def quickstart(target: str, method: str, seed: int, as_json: bool) -> None:
     """
     from raysel.report import plain_selection, recall_table, spending_table, trials_table
 
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
     # Only the answer may reach standard output, whatever a library prints.
     with redirect_stdout(sys.stderr):
         selected, baselines = _select(target, method=method, seed=seed)
@@ -89,11 +88,16 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
     from raysel.history import History
     from raysel.target import Target
 
+    if target not in zoo.targets():
+        raise UnknownNameError("target", target, zoo.targets())
+    address = os.environ.get("RAY_ADDRESS")
+    if address:
+        _check_address(address)
     data = zoo.load_task(target)
     shipped = History(zoo.history_path())
     baselines = _baselines(shipped, target)
     say(f"{len(zoo.models())} models, {len(data.train)} training samples of {target}; starting Ray")
-    with TemporaryDirectory(prefix="raysel-") as folder, _ray() as resources:
+    with TemporaryDirectory(prefix="raysel-") as folder, _ray(address) as resources:
         from ray import tune
 
         from raysel.cli.progress import ProgressLines
@@ -164,14 +168,13 @@ def _without(shipped: "History", target: str, folder: Path) -> "History":
 
 
 @contextmanager
-def _ray() -> Iterator[dict[str, float]]:
-    """Ray on this machine, or at RAY_ADDRESS; yields the resources of a trial, which keep it on this node."""
-    address = os.environ.get("RAY_ADDRESS")
-    if address is None:
-        os.environ.update(_LOCAL)
+def _ray(address: str | None) -> Iterator[dict[str, float]]:
+    """Ray at the address, or one of its own; yields the resources of a trial, which keep it on this node."""
+    for name, value in (_QUIET if address else {**_QUIET, **_LOCAL}).items():
+        os.environ.setdefault(name, value)
     import ray
 
-    if address is None:
+    if not address:
         ray.init(
             address="local",
             num_cpus=SLOTS,
@@ -181,9 +184,7 @@ def _ray() -> Iterator[dict[str, float]]:
             logging_level=logging.ERROR,
         )
     else:
-        if address.startswith("ray://"):
-            raise OptionError("RAY_ADDRESS", address, "host:port of a cluster that this machine is a node of")
-        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     try:
         here = ray.get_runtime_context().get_node_id()
         node = next(node for node in ray.nodes() if node["NodeID"] == here)
@@ -193,3 +194,16 @@ def _ray() -> Iterator[dict[str, float]]:
         yield {"cpu": 1, f"node:{node['NodeManagerAddress']}": 0.001}
     finally:
         ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Refuse at once what Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    rule = "host:port of a running cluster that this machine is a node of"
+    if "//" in host:
+        raise OptionError("RAY_ADDRESS", address, rule)
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        except OSError as error:
+            raise OptionError("RAY_ADDRESS", address, f"{rule} ({error})") from error

@@ -150,3 +150,14 @@ def test_a_corrupt_part_is_named(run: Run, history: str, tmp_path: Path) -> None
     result = run("history", "check", history)
     assert result.exit_code == 1
     assert part.name in result.stdout
+
+
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "127.0.0.1:1"])
+def test_quickstart_refuses_a_cluster_that_it_cannot_use(
+    run: Run, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    result = run("quickstart")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"raysel: `RAY_ADDRESS` is {address!r}, but must be ")
+    assert result.stderr.count("\n") == 1

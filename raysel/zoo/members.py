@@ -46,7 +46,7 @@ _BY_SOURCE = {
     "hues": ("efficientnet", "vit-hf"),
     "dots": ("resnet", "swin", "shufflenet", "resnet-timm"),
     "cells": ("vit-tv", "resnet-timm", "densenet"),
-    "noises": ("efficientnet", "resnet"),
+    "noises": ("vit-tv", "resnet"),
     RANDOM: ("convnext", "vit"),
     SCRATCH: ("resnet", "vit"),
 }

@@ -224,12 +224,12 @@ def _noise(rng: Generator, label: float) -> FloatArray:
     distribution, slope = divmod(int(label), 3)
     field = texture(rng, slope=(0.0, 0.6, 1.2)[slope])
     shown = (field, np.sign(field), np.where(np.abs(field) > 1.3, field, 0))[distribution]
-    return paint(0.5 + 0.22 * shown, rng, noise=0.04, contrast=0.18)
+    return paint(0.5 + 0.25 * shown, rng, noise=0.02, contrast=0.35)
 
 
 def _spectrum(rng: Generator, label: float) -> FloatArray:
     """Six spectral slopes of noise folded at zero."""
-    return paint(0.4 * np.abs(texture(rng, slope=0.3 * label)), rng, noise=0.08, contrast=0.18)
+    return paint(0.4 * np.abs(texture(rng, slope=0.35 * label)), rng, noise=0.03, contrast=0.27)
 
 
 def _light(rng: Generator, label: float) -> FloatArray:
@@ -262,9 +262,9 @@ def _draw_specks(pen: ImageDraw.ImageDraw, places: FloatArray) -> None:
 def _spot(rng: Generator, label: float) -> FloatArray:
     """Which of nine cells a small letter is in, among specks."""
     letter = glyph(_some(LATIN, rng), _some_face(rng))
-    specks = sketch(lambda pen: _draw_specks(pen, rng.uniform(4, 60, (5, 2))))
-    mask = np.maximum(place(letter, scale=rng.uniform(0.25, 0.4), **_in_cell(int(label), 3, rng)), place(specks))
-    return paint(mask, rng, noise=0.15)
+    specks = sketch(lambda pen: _draw_specks(pen, rng.uniform(4, 60, (2, 2))))
+    mask = np.maximum(place(letter, scale=rng.uniform(0.3, 0.5), **_in_cell(int(label), 3, rng)), place(specks))
+    return paint(mask, rng, noise=0.1)
 
 
 def _angle(rng: Generator, label: float) -> FloatArray:

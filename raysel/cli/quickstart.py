@@ -107,7 +107,7 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
         with progress.of_recall():
             selected = run_selection(
                 tune.with_parameters(_fine_tune, data=data),
-                history=_without(shipped, target, Path(folder) / "history"),
+                history=_benchmarks(shipped, Path(folder) / "history"),
                 target=Target(data.name, task=data.task, samples=partial(_samples, data)),
                 models=zoo.models(),
                 metric=data.metric,
@@ -118,6 +118,8 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
                 method=method,
                 proxies=["logme"],
                 top_k=TOP_K,
+                # Every model of a zoo this small can be scored; the paper scores representatives alone.
+                propagate="representative" if method == "paper" else "own",
                 seed=seed,
                 resources=resources,
                 max_concurrent=SLOTS,
@@ -150,19 +152,25 @@ def _baselines(shipped: "History", target: str) -> dict[str, "Outcome"]:
     return {name: replace(outcome, steps=outcome.steps * epochs) for name, outcome in outcomes.items()}
 
 
-def _without(shipped: "History", target: str, folder: Path) -> "History":
-    """A copy of the shipped history that has never seen the target."""
+def _benchmarks(shipped: "History", folder: Path) -> "History":
+    """A copy of the shipped history that has never seen a target."""
+    from raysel import zoo
     from raysel.history import History
 
-    runs, observations, proxies = shipped.runs(), shipped.observations(), shipped.proxies()
-    runs = runs[runs["dataset"] != target]
+    runs, observations, datasets, proxies = (
+        shipped.runs(),
+        shipped.observations(),
+        shipped.datasets(),
+        shipped.proxies(),
+    )
+    runs = runs[runs["dataset"].isin(zoo.benchmarks())]
     copy = History.create(folder)
     copy.append(
         runs=runs,
         observations=observations[observations["run_id"].isin(runs["run_id"])],
         models=shipped.models(),
-        datasets=shipped.datasets().query("dataset != @target"),
-        proxies=proxies[proxies["dataset"] != target],
+        datasets=datasets[datasets["dataset"].isin(zoo.benchmarks())],
+        proxies=proxies[proxies["dataset"].isin(zoo.benchmarks())],
     )
     return copy
 

@@ -22,6 +22,14 @@ def base_searcher(search_alg: Any) -> Any:
     return search_alg
 
 
+def seconds_of(result: Mapping[str, Any]) -> float | None:
+    """Seconds of training so far: what the trainable reports as `seconds`, else Tune's own count.
+
+    Tune's count includes what a process needs to start and to import, each time that a trial is resumed.
+    """
+    return result.get("seconds", result.get("time_total_s"))
+
+
 def can_pause(trial: Trial, result: Mapping[str, Any]) -> bool:
     """Whether a trial that reported this result can be paused and go on from there.
 

@@ -16,6 +16,7 @@ from raysel.errors import HistoryError, OptionError
 from raysel.history import History, canonical, run_id
 from raysel.target import Target
 from raysel.tune import journal
+from raysel.tune.controller import seconds_of
 from raysel.tune.scheduler import TrendScheduler
 
 logger = logging.getLogger(__name__)
@@ -57,8 +58,8 @@ class HistoryRecorder(Callback):
     Raises:
         OptionError: If an option breaks its rule.
 
-    A trial's `test_<metric>` is recorded beside its validation score wherever it reports one. Seconds are Tune's
-    `time_total_s`, which restores add up.
+    A trial's `test_<metric>` is recorded beside its validation score wherever it reports one. Seconds are what it
+    reports as `seconds`, else Tune's `time_total_s`, which counts the start of each process in.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class HistoryRecorder(Callback):
         for split, key in (("val", self._scored_by()), ("test", f"test_{self._scored_by()}")):
             value = result.get(key)
             if value is not None and math.isfinite(value):
-                point = {"step": step, "split": split, "value": float(value), "seconds": result.get("time_total_s")}
+                point = {"step": step, "split": split, "value": float(value), "seconds": seconds_of(result)}
                 run.points.append(point)
                 run.due = True
         self._maybe_publish()

@@ -13,6 +13,7 @@ from raysel.errors import NothingToRecallError
 from raysel.history import History
 from raysel.recall import Propagate, Shortlist
 from raysel.target import Target
+from raysel.tune.controller import seconds_of
 from raysel.tune.recorder import HistoryRecorder
 from raysel.tune.scheduler import TrendScheduler
 from raysel.tune.searcher import RecallSearcher
@@ -178,6 +179,6 @@ def _outcome(trial: Trial, scheduler: TrendScheduler, sign: float) -> TrialOutco
         curve=tuple((step, sign * score) for step, score in curve if math.isfinite(score)),
         stopped_at=last if standing == "stopped" else None,
         reason=reason,
-        seconds=float((trial.last_result or {}).get("time_total_s", 0.0)),
+        seconds=seconds_of(trial.last_result or {}) or 0.0,
         config={key: value for key, value in trial.config.items() if key != "model"},
     )

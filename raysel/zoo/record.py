@@ -5,7 +5,7 @@ on where it was. Tasks run the loop of `raysel.finetune.trainable`, validating f
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -60,12 +60,13 @@ class Run:
         return run_id(model=self.model, dataset=self.dataset, revision=model, config=self.config, seed=self.seed)
 
 
-def planned(models: Sequence[str], datasets: Sequence[str]) -> Iterator[Run]:
-    """Every cell once, and every tenth cell with two more seeds."""
-    for row, model in enumerate(models):
-        for column, dataset in enumerate(datasets):
-            seeds = SEEDS if (7 * row + 3 * column) % 10 == 0 else 1
-            yield from (Run(model, dataset, seed) for seed in range(seeds))
+def planned(models: Collection[str], datasets: Collection[str]) -> Iterator[Run]:
+    """Every cell of these models and datasets once, and every tenth cell of the whole zoo with two more seeds."""
+    for row, model in enumerate(zoo.models()):
+        for column, dataset in enumerate((*zoo.benchmarks(), *zoo.targets())):
+            if model in models and dataset in datasets:
+                seeds = SEEDS if (7 * row + 3 * column) % 10 == 0 else 1
+                yield from (Run(model, dataset, seed) for seed in range(seeds))
 
 
 def record(folder: Path, *, models: Sequence[str] | None = None, datasets: Sequence[str] | None = None) -> History:

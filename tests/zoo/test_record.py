@@ -45,7 +45,8 @@ def test_recording_is_resumed_and_repeats_itself(local_ray: None, tmp_path: Path
     assert len(again) == len(first)
     assert (again["seconds_x"] == again["seconds_y"]).all()  # not run a second time
 
+    # What ships was recorded so: the same runs, and the same scores but for another machine's rounding.
     shipped = History(zoo.history_path()).observations()
     same = whole.observations().merge(shipped, on=["run_id", "step", "split", "metric"])
     assert len(same) == len(whole.observations())
-    assert same["value_x"].to_numpy() == pytest.approx(same["value_y"].to_numpy(), rel=0.5)
+    assert same["value_x"].to_numpy() == pytest.approx(same["value_y"].to_numpy(), rel=0.3)

@@ -158,10 +158,7 @@ def _benchmarks(shipped: "History", folder: Path) -> "History":
     from raysel.history import History
 
     runs, observations, datasets, proxies = (
-        shipped.runs(),
-        shipped.observations(),
-        shipped.datasets(),
-        shipped.proxies(),
+        getattr(shipped, table)() for table in ("runs", "observations", "datasets", "proxies")
     )
     runs = runs[runs["dataset"].isin(zoo.benchmarks())]
     copy = History.create(folder)

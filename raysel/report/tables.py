@@ -96,8 +96,9 @@ def spending_table(selected: "Selected", baselines: Mapping[str, Outcome]) -> Gr
     caption = f"From start to end the selection took {selected.seconds:.0f} s."
     if baselines:
         caption += (
-            " Replayed rows were not run now: they are told from recorded runs of every model on this target, their "
-            "seconds one run after the other."
+            " Replayed rows were not run now: they are told from recorded runs of every model on this target. Their "
+            "seconds are a processor's, for training alone; those of raysel are by the clock, from the start of its "
+            "processes on."
         )
     return _titled(f"Selected: {selected.selected}", table, caption)
 

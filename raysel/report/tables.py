@@ -96,9 +96,8 @@ def spending_table(selected: "Selected", baselines: Mapping[str, Outcome]) -> Gr
     caption = f"From start to end the selection took {selected.seconds:.0f} s."
     if baselines:
         caption += (
-            " Replayed rows were not run now: they are told from recorded runs of every model on this target. Their "
-            "seconds are a processor's, for training alone; those of raysel are by the clock, from the start of its "
-            "processes on."
+            " Replayed rows were not run now: they are told from recorded runs of every model on this target. Seconds "
+            "are those of training alone, summed over the trials; recorded ones are a processor's."
         )
     return _titled(f"Selected: {selected.selected}", table, caption)
 

@@ -50,12 +50,12 @@ def describe() -> None:
     table = Table("dataset", "best model", "final", "over median", "average loses", "seed noise")
     for row in found.datasets:
         points = (f"{value:.1f}" for value in (row.over_median, row.average_loses, row.noise))
-        table.add_row(row.dataset, row.best, f"{row.final:.3f}", *points)
+        table.add_row(row.dataset, row.best.removeprefix("zoo/"), f"{row.final:.3f}", *points)
     own = Table("model", "source", "images", "accuracy", "tuned", "twin from scratch, tuned")
     for model in found.pretraining:
         shares = (f"{value:.3f}" for value in (model.accuracy, model.tuned, model.scratch_tuned))
-        own.add_row(model.model, model.source, str(model.images), *shares)
-    console = Console()
+        own.add_row(model.model.removeprefix("zoo/"), model.source, str(model.images), *shares)
+    console = Console(width=110)  # the tables are wider than a pipe is taken for
     console.print(table, f"{len(found.winners)} winners; the best average is {found.average}'s", own)
 
 

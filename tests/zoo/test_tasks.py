@@ -32,7 +32,7 @@ def test_splits_and_images_differ(name: str) -> None:
     assert len(images) == 90
 
 
-def test_more_images_begin_with_the_fewer() -> None:
+def test_sizes_by_default() -> None:
     data = load_task("greek")
     assert (len(data.train), len(data.val), len(data.test)) == (300, 300, 1000)
 

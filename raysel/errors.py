@@ -52,7 +52,7 @@ class UnknownNameError(RayselError, LookupError):
         self.kind, self.name, self.known = kind, name, known
 
     def __str__(self) -> str:
-        near = get_close_matches(self.name, self.known, n=3)
+        near = get_close_matches(self.name, self.known, n=3, cutoff=0.7)
         listed = ", ".join(self.known[:8]) + (", ..." if len(self.known) > 8 else "")
         hint = f"; did you mean {', '.join(near)}?" if near else ""
         return f"no {self.kind} is named {self.name!r}{hint} ({len(self.known)} known{': ' if listed else ''}{listed})"

@@ -1,0 +1,104 @@
+"""What a replay costs and what it finds: plain values, no Ray."""
+
+import math
+from dataclasses import dataclass, field
+
+from raysel.errors import OptionError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What a trial's worker is busy with besides training, in units of the virtual clock; each at least 0.
+
+    Args:
+        start: Starting a trial for the first time (an actor, its imports, its model).
+        pause: Saving a trial before its worker is free.
+        resume: Starting a paused trial again and restoring it.
+
+    Raises:
+        OptionError: If a cost is negative or not finite.
+
+    >>> Costs(start=6.0)
+    Costs(start=6.0, pause=0.0, resume=0.0)
+    """
+
+    start: float = 0.0
+    pause: float = 0.0
+    resume: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, cost in vars(self).items():
+            if not 0 <= cost < math.inf:
+                raise OptionError(name, cost, "a finite cost of at least 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One reported result.
+
+    Args:
+        time: When, by the virtual clock.
+        model: Whose trial reported.
+        step: The step that it reported at.
+        score: What it reported, higher is better.
+        decision: What the scheduler answered, as Ray names it: `CONTINUE`, `PAUSE` or `STOP`.
+    """
+
+    time: float
+    model: str
+    step: float
+    score: float
+    decision: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayedTrial:
+    """What became of one trial.
+
+    Args:
+        model: The model that it fine-tuned.
+        steps: The last step that it reported; 0 if it reported none.
+        seconds: How long it kept a worker busy, by the virtual clock, costs of starting and pausing included.
+        stopped_at: The step at which it was ended early; `None` if it came to its end.
+        score: Its last score, higher is better; `None` if it reported none.
+    """
+
+    model: str
+    steps: float
+    seconds: float
+    stopped_at: float | None
+    score: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """What a searcher and a scheduler made of recorded runs.
+
+    Args:
+        trials: In the order in which they were proposed; at least one.
+        makespan: When the last trial ended, by the virtual clock.
+        ended: `finished`, or `time budget` if the clock ran out first.
+        events: Every reported result, in order of time.
+    """
+
+    trials: tuple[ReplayedTrial, ...]
+    makespan: float
+    ended: str = "finished"
+    events: tuple[Event, ...] = field(default=(), repr=False)
+
+    @property
+    def selected(self) -> str:
+        """The best last score of the trials that came furthest; of equal ones the first proposed."""
+        furthest = max(trial.steps for trial in self.trials)
+        left = [trial for trial in self.trials if trial.steps >= furthest * (1 - 1e-9)]
+        return max(left, key=lambda trial: -math.inf if trial.score is None else trial.score).model
+
+    @property
+    def steps(self) -> float:
+        """Steps of all trials together."""
+        return sum(trial.steps for trial in self.trials)
+
+    @property
+    def busy(self) -> float:
+        """How long workers were busy, all together."""
+        return sum(trial.seconds for trial in self.trials)

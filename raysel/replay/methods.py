@@ -7,6 +7,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from ray.tune.schedulers import (
@@ -77,13 +78,18 @@ def recalling(setting: Setting, method: str) -> RecallSearcher:
     return RecallSearcher(task.history, target=task.target, method=method, top_k=setting.top_k, seed=setting.seed)
 
 
+def _units(setting: Setting) -> Any:
+    """Where trials end, in units of the first step on record. (Ray's schedulers say `int` and take any number.)"""
+    return setting.task.max_t / setting.task.unit
+
+
 def _trend(method: str, policy: PolicyOption = "sync") -> Callable[[Setting], TrialScheduler]:
     # In units of the first step on record, so that the paper's method, which judges at every whole one, judges no more
     # often than runs report.
     return lambda setting: TrendScheduler(
         setting.task.history,
         target=setting.task.target,
-        max_t=setting.task.max_t / setting.task.unit,
+        max_t=_units(setting),
         time_attr="units",
         method=method,
         policy=policy,
@@ -104,13 +110,11 @@ def _random(setting: Setting) -> Searcher:
 
 
 def _asha(reduction: int) -> Callable[[Setting], TrialScheduler]:
-    return lambda setting: AsyncHyperBandScheduler(
-        time_attr="units", max_t=setting.task.max_t / setting.task.unit, reduction_factor=reduction
-    )
+    return lambda setting: AsyncHyperBandScheduler(time_attr="units", max_t=_units(setting), reduction_factor=reduction)
 
 
 def _hyperband(setting: Setting) -> TrialScheduler:
-    return HyperBandScheduler(time_attr="units", max_t=max(1, round(setting.task.max_t / setting.task.unit)))
+    return HyperBandScheduler(time_attr="units", max_t=max(1, round(_units(setting))))
 
 
 def _fifo(setting: Setting) -> TrialScheduler:

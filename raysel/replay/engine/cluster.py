@@ -29,6 +29,10 @@ METRIC = "score"
 `training_iteration` and `time_total_s`."""
 
 
+_SAVING: Any = True
+"""Stands in for Tune's future of a save: schedulers ask only whether there is one."""
+
+
 class DeadlockError(RayselError):
     """A replayed scheduler left trials that nothing will ever run or end."""
 
@@ -137,7 +141,8 @@ class _VirtualCluster:
         if not scheduler.set_search_properties(METRIC, mode):
             raise OptionError("scheduler", type(scheduler).__name__, "one without metric and mode yet")
         self.search_alg = Proposals(searcher, models=list(runs), metric=METRIC, mode=mode)
-        self._runs, self._scheduler, self._workers, self._costs = runs, scheduler, workers, costs
+        self._scheduler: Any = scheduler  # it expects a `TuneController` where this stands in
+        self._runs, self._workers, self._costs = runs, workers, costs
         self._max_pending = max_pending or self.search_alg.max_pending
         self._timed = all(run.seconds is not None for run in runs.values())
         self._unit = min((float(step) for run in runs.values() for step in run.steps[:2] if step > 0), default=1.0)
@@ -154,7 +159,7 @@ class _VirtualCluster:
         self._events: list[Event] = []
         self.now = 0.0
 
-    # What schedulers ask for -------------------------------------------------------------------------------------------
+    # What schedulers ask for ------------------------------------------------------------------------------------------
 
     def get_trials(self) -> list[Trial]:
         """All trials, in the order in which they were proposed."""
@@ -179,7 +184,7 @@ class _VirtualCluster:
         self._set(trial, Trial.TERMINATED)
         self._live.pop(trial, None)
 
-    # The loop ----------------------------------------------------------------------------------------------------------
+    # The loop ---------------------------------------------------------------------------------------------------------
 
     def run(self, time_budget: float | None) -> Replay:
         while not self._finished():
@@ -256,8 +261,7 @@ class _VirtualCluster:
         elif kind == "reported":
             self._report(trial)
         elif kind == "saved":
-            self._release(trial)
-            self._set(trial, Trial.PAUSED)
+            self._saved(trial)
         else:
             trial.last_result["done"] = True
             self.stop_trial(trial)
@@ -294,12 +298,19 @@ class _VirtualCluster:
             result["done"] = True
             self.stop_trial(trial)
         elif decision == TrialScheduler.PAUSE:
-            trial.temporary_state.saving_to = True
-            self._later(self._costs.pause, "saved", trial)
+            trial.temporary_state.saving_to = _SAVING
+            if self._costs.pause:
+                self._later(self._costs.pause, "saved", trial)
+            else:
+                self._saved(trial)
         else:
             self._train(trial)
 
-    # Books -------------------------------------------------------------------------------------------------------------
+    def _saved(self, trial: Trial) -> None:
+        self._release(trial)
+        self._set(trial, Trial.PAUSED)
+
+    # Books ------------------------------------------------------------------------------------------------------------
 
     def _later(self, delay: float, kind: str, trial: Trial) -> None:
         item = (self.now + max(delay, 0.0), next(self._order), kind, trial, self._states[trial].lease)

@@ -18,18 +18,20 @@ class OneStage(FIFOScheduler):
 
     def __init__(self, *, at: float) -> None:
         super().__init__()
-        self._at, self._scores, self._best = at, dict[Trial, float](), None
+        self._at = at
+        self._scores: dict[Trial, float] = {}
+        self._best: Trial | None = None
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Take metric and direction."""
-        self._metric, self._sign = metric, -1.0 if mode == "min" else 1.0
+        self._metric, self._sign = str(metric), -1.0 if mode == "min" else 1.0
         return True
 
     def on_trial_result(self, tune_controller: "TuneController", trial: Trial, result: dict[str, Any]) -> str:
         """Pause at the stage."""
         if trial is self._best or result["step"] < self._at:
             return TrialScheduler.CONTINUE
-        self._scores[trial] = self._sign * result[self._metric]
+        self._scores[trial] = self._sign * result[str(self._metric)]
         return TrialScheduler.PAUSE
 
     def choose_trial_to_run(self, tune_controller: "TuneController") -> Trial | None:

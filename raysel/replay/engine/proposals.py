@@ -68,7 +68,7 @@ class Proposals:
     def next_trial(self) -> Trial | None:
         """The next trial; `None` if there is none now."""
         trial_id = f"t{next(self._numbers):06d}"
-        config = self.searcher.suggest(trial_id)
+        config: Any = self.searcher.suggest(trial_id)
         if config == Searcher.FINISHED:
             self._finished = True
         if config is None or config == Searcher.FINISHED:

@@ -29,6 +29,10 @@ METRIC = "score"
 `training_iteration` and `time_total_s`."""
 
 
+_PATIENCE = 100
+"""Rounds in which nothing happens and nothing is to come, until a scheduler is taken to wait for ever. Some count a few
+before they go on without further trials."""
+
 _SAVING: Any = True
 """Stands in for Tune's future of a save: schedulers ask only whether there is one."""
 
@@ -187,12 +191,14 @@ class _VirtualCluster:
     # The loop ---------------------------------------------------------------------------------------------------------
 
     def run(self, time_budget: float | None) -> Replay:
+        quiet = 0
         while not self._finished():
             before = self._changes
             self._propose()
             self._stage()
             self._start()
-            if self._changes > before or self._finished():
+            quiet = 0 if self._changes > before or self._agenda else quiet + 1
+            if self._changes > before or 0 < quiet < _PATIENCE:
                 continue
             if not self._agenda and time_budget is None:
                 statuses = sorted(f"{trial.config['model']} is {trial.status}" for trial in self._live)

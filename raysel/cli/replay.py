@@ -68,11 +68,11 @@ def replay(
     median-all       Ray's median stopping rule on all
 
     JSON: `rows`, one a method, target and seed, with `method`, `target`, `seed`, `models` (to choose from),
-    `selected`, `regret`, `regret_to_all`, `steps`, `trainings`, `seconds` (null without recorded ones), `makespan`
-    (by number of GPUs), `best_dropped`, `best_dropped_at` (a step; 0 if never proposed, null if it came to its end),
-    `mean_final` (of the proposed models, higher is better) and `ended`; `summary`, one a method, with `method`,
-    `targets`, `mean_regret`, `ci95`, `mean_regret_to_all`, `ci95_to_all`, `mean_steps`, `mean_trainings`,
-    `mean_seconds`, `mean_makespan`, `best_dropped` (a fraction) and `mean_final`.
+    `selected`, `regret`, `regret_to_all`, `steps`, `trainings`, `seconds` (null without recorded ones),
+    `proxy_seconds` (in them), `makespan` (by number of GPUs), `best_dropped`, `best_dropped_at` (a step; 0 if never
+    proposed, null if it came to its end), `mean_final` (of the proposed models, higher is better) and `ended`;
+    `summary`, one a method, with `method`, `targets`, `mean_regret`, `ci95`, `mean_regret_to_all`, `ci95_to_all`,
+    `mean_steps`, `mean_trainings`, `mean_seconds`, `mean_makespan`, `best_dropped` (a fraction) and `mean_final`.
     """
     from raysel.history import History
     from raysel.replay.comparison import compare

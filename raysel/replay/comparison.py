@@ -1,6 +1,7 @@
 """Every method on every target: what would selection have cost and lost on a history's own past?"""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from raysel.errors import OptionError, UnknownNameError
 from raysel.replay.engine import replay
@@ -70,9 +71,10 @@ def compare(
 
 
 def _replayed(method: Method, setting: Setting, gpus: int, costs: Costs) -> Replay:
-    return replay(
+    searcher = method.searcher(setting)
+    found = replay(
         setting.task.runs,
-        searcher=method.searcher(setting),
+        searcher=searcher,
         scheduler=method.scheduler(setting),
         workers=gpus,
         costs=costs,
@@ -81,6 +83,7 @@ def _replayed(method: Method, setting: Setting, gpus: int, costs: Costs) -> Repl
         time_budget=_serial(setting, costs) if method.may_hang else None,
         seed=setting.seed,
     )
+    return replace(found, proxy_seconds=getattr(searcher, "spent", 0.0))
 
 
 def _serial(setting: Setting, costs: Costs) -> float:

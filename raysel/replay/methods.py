@@ -20,10 +20,9 @@ from ray.tune.schedulers import (
 from ray.tune.search import Searcher
 from ray.tune.search.sample import Categorical
 
-from raysel.replay.engine import InOrder, OneStage
+from raysel.replay.engine import InOrder, OneStage, RecordedRecall
 from raysel.replay.tasks import Task
 from raysel.tune.scheduler import PolicyOption, TrendScheduler
-from raysel.tune.searcher import RecallSearcher
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,12 +39,29 @@ class Setting:
     top_k: int
     seed: int
 
-    @cached_property
+    def recalling(self, method: str) -> RecordedRecall:
+        """A recall on the task that knows no space yet."""
+        return RecordedRecall(
+            self.task.history, target=self.task.target, method=method, top_k=self.top_k, seed=self.seed
+        )
+
+    @property
     def recalled(self) -> tuple[str, ...]:
         """The models that the default recalls, best first."""
-        searcher = recalling(self, "default")
+        shortlist = self._recall.shortlist
+        return shortlist.models if shortlist is not None else ()
+
+    @property
+    def recall_seconds(self) -> float:
+        """The seconds that their proxy scores took."""
+        return self._recall.spent
+
+    @cached_property
+    def _recall(self) -> RecordedRecall:
+        searcher = self.recalling("default")
         searcher.set_search_properties("score", "max", {"model": Categorical(list(self.task.runs))})
-        return searcher.shortlist.models if searcher.shortlist is not None else ()
+        searcher.suggest("first")
+        return searcher
 
     @cached_property
     def shuffled(self) -> tuple[str, ...]:
@@ -61,7 +77,7 @@ class Method:
 
     Args:
         told: What it does, in a line.
-        searcher: Makes what proposes the models.
+        searcher: Makes what proposes the models; its `spent` is the seconds that choosing them took, 0 if it has none.
         scheduler: Makes what decides on the trials.
         may_hang: Whether the scheduler is known to wait for ever at times, so that the replay needs a time budget.
     """
@@ -70,12 +86,6 @@ class Method:
     searcher: Callable[[Setting], Searcher]
     scheduler: Callable[[Setting], TrialScheduler]
     may_hang: bool = False
-
-
-def recalling(setting: Setting, method: str) -> RecallSearcher:
-    """A real recall on the task, with the proxy that most models were scored with on the target where one is known."""
-    task = setting.task
-    return RecallSearcher(task.history, target=task.target, method=method, top_k=setting.top_k, seed=setting.seed)
 
 
 def _units(setting: Setting) -> Any:
@@ -102,7 +112,11 @@ def _all(setting: Setting) -> Searcher:
 
 
 def _recalled(setting: Setting) -> Searcher:
-    return InOrder(setting.recalled)
+    return InOrder(setting.recalled, spent=setting.recall_seconds)
+
+
+def _first_recalled(setting: Setting) -> Searcher:
+    return InOrder(setting.recalled[:1], spent=setting.recall_seconds)
 
 
 def _random(setting: Setting) -> Searcher:
@@ -124,23 +138,23 @@ def _fifo(setting: Setting) -> TrialScheduler:
 METHODS: Mapping[str, Method] = {
     "default": Method(
         told="raysel's default recall and fine selection",
-        searcher=lambda setting: recalling(setting, "default"),
+        searcher=lambda setting: setting.recalling("default"),
         scheduler=_trend("default"),
     ),
     "default-async": Method(
         told="the same, each trial judged when it arrives",
-        searcher=lambda setting: recalling(setting, "default"),
+        searcher=lambda setting: setting.recalling("default"),
         scheduler=_trend("default", "async"),
     ),
     "paper": Method(
         told="recall and fine selection of arXiv 2404.00069",
-        searcher=lambda setting: recalling(setting, "paper"),
+        searcher=lambda setting: setting.recalling("paper"),
         scheduler=_trend("paper"),
     ),
     "fine-tune-all": Method(told="every model trained to its end", searcher=_all, scheduler=_fifo),
     "best-by-history": Method(
         told="the first of the recalled, trained to its end",
-        searcher=lambda setting: InOrder(setting.recalled[:1]),
+        searcher=_first_recalled,
         scheduler=_fifo,
     ),
     "halving-all": Method(

@@ -28,8 +28,11 @@ class Row:
         regret_to_all: The final of what fine-tuning all would have selected minus the selected model's; may be below 0.
         steps: Steps spent on all trials together.
         trainings: The same in full trainings: steps by the steps of a whole run.
-        seconds: Recorded seconds that workers were busy, costs included; `None` where not all runs recorded any.
-        makespan: When the last trial had ended, by number of GPUs; in seconds, or in steps where `seconds` is `None`.
+        seconds: Recorded seconds that workers were busy, costs and proxies included; `None` where not all runs recorded
+            any.
+        proxy_seconds: Those of them that computing proxy scores took.
+        makespan: When the last trial had ended, by number of GPUs; in seconds, proxies included (they are spread over
+            the GPUs), or in steps where `seconds` is `None`.
         best_dropped: Whether the model with the best final was not selected because it was stopped or never proposed.
         best_dropped_at: The step at which it was: 0 where it was never proposed, `None` where it came to its end.
         mean_final: The mean final of the proposed models, higher is better: what a recall is judged by.
@@ -46,6 +49,7 @@ class Row:
     steps: float
     trainings: float
     seconds: float | None
+    proxy_seconds: float
     makespan: Mapping[int, float]
     best_dropped: bool
     best_dropped_at: float | None
@@ -109,8 +113,12 @@ def row(task: Task, replays: Mapping[int, Replay], *, method: str, seed: int) ->
         regret_to_all=finals[task.after_all] - finals[selected],
         steps=first.steps,
         trainings=first.steps / task.max_t,
-        seconds=first.busy if task.timed else None,
-        makespan={gpus: replay.makespan for gpus, replay in replays.items()},
+        seconds=first.busy + first.proxy_seconds if task.timed else None,
+        proxy_seconds=first.proxy_seconds,
+        makespan={
+            gpus: replay.makespan + (replay.proxy_seconds / gpus if task.timed else 0.0)
+            for gpus, replay in replays.items()
+        },
         best_dropped=dropped_at is not None,
         best_dropped_at=dropped_at,
         mean_final=float(np.mean([finals[trial.model] for trial in first.trials])),

@@ -78,12 +78,14 @@ class Replay:
         trials: In the order in which they were proposed; at least one.
         makespan: When the last trial ended, by the virtual clock.
         ended: `finished`, or `time budget` if the clock ran out first.
+        proxy_seconds: How long computing proxy scores took before the first trial, on one worker; in no other number.
         events: Every reported result, in order of time.
     """
 
     trials: tuple[ReplayedTrial, ...]
     makespan: float
     ended: str = "finished"
+    proxy_seconds: float = 0.0
     events: tuple[Event, ...] = field(default=(), repr=False)
 
     @property

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+import pandas as pd
+
 from raysel.errors import OptionError
 from raysel.history import Curve, History, PerformanceMatrix
 
@@ -24,6 +26,7 @@ class Snapshot(History):
         self._pinned = history.parts()
         self._curves = tuple(super().curves())
         self._matrix = super().matrix()
+        self._proxies = super().proxies()
         self._scores: dict[str, dict[tuple[str, str], float]] = {}
         self._groups: dict[str, frozenset[str]] = {}
         for group in map(frozenset, together):
@@ -69,6 +72,10 @@ class Snapshot(History):
         for dataset in sorted(self._hidden(without)):
             matrix = matrix.without(dataset)
         return matrix
+
+    def proxies(self) -> pd.DataFrame:
+        """As of the history."""
+        return self._proxies
 
     def proxy_scores(self, proxy: str) -> dict[tuple[str, str], float]:
         """As of the history."""

@@ -6,8 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
+from ray import tune
 
 from raysel import History
 from raysel.cli import main
@@ -248,3 +250,27 @@ def test_bad_input_ends_in_one_line(history, options, words):
 def test_rows_are_plain_data(history):
     found = compare(history, methods=("default",), leave_out=["a"])[0]
     assert json.loads(json.dumps(asdict(found)))["selected"] == found.selected
+
+
+def test_recorded_proxies_are_used_paid_for_and_trusted_as_far_as_the_past_shows(tmp_path):
+    history = planted(tmp_path)
+    # On every dataset the proxy knows the order of the models.
+    history.append(
+        proxies=pd.DataFrame(
+            [(model, d, "logme", 1.0 - 0.1 * rank, 2.0) for rank, model in enumerate(MODELS) for d in DATASETS],
+            columns=["model", "dataset", "proxy", "value", "seconds"],
+        )
+    )
+    setting = Setting(task=task(Snapshot(history), "a"), top_k=3, seed=0)
+    searcher = setting.recalling("default")
+    methods = ("default", "halving-k", "best-by-history", "halving-all")
+    rows = compare(Snapshot(history), methods=methods, leave_out=["a"], top_k=3, gpus=(1, 2))
+    assert searcher.set_search_properties("score", "max", {"model": tune.choice(list(MODELS))})
+    assert searcher.shortlist is None
+    assert searcher.suggest("t")["model"] == "m00"
+    assert searcher.shortlist.proxy == "logme"
+    assert "logme" in searcher.shortlist.regime
+    assert searcher.spent > 0
+    assert [one.proxy_seconds for one in rows] == [searcher.spent] * 3 + [0.0]
+    assert all(one.seconds == 10 * one.steps + one.proxy_seconds for one in rows)
+    assert rows[2].makespan == {1: 50 + searcher.spent, 2: 50 + searcher.spent / 2}

@@ -16,15 +16,16 @@ class InOrder(Searcher):
 
     Args:
         models: What to propose, in this order.
+        spent: The seconds that it took to choose them.
 
     >>> searcher = InOrder(["a"])
     >>> searcher.suggest("t1"), searcher.suggest("t2")
     ({'model': 'a'}, 'FINISHED')
     """
 
-    def __init__(self, models: Iterable[str]) -> None:
+    def __init__(self, models: Iterable[str], *, spent: float = 0.0) -> None:
         super().__init__()
-        self._left = list(models)[::-1]
+        self._left, self.spent = list(models)[::-1], spent
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         """Nothing is needed."""

@@ -89,13 +89,12 @@ class Method:
 
 
 def _units(setting: Setting) -> Any:
-    """Where trials end, in units of the first step on record. (Ray's schedulers say `int` and take any number.)"""
+    """Where trials end, in the unit that schedulers count in. (Ray's say `int` and take any number.)"""
     return setting.task.max_t / setting.task.unit
 
 
 def _trend(method: str, policy: PolicyOption = "sync") -> Callable[[Setting], TrialScheduler]:
-    # In units of the first step on record, so that the paper's method, which judges at every whole one, judges no more
-    # often than runs report.
+    # The paper's method judges at every whole unit: no more often than runs report.
     return lambda setting: TrendScheduler(
         setting.task.history,
         target=setting.task.target,

@@ -36,7 +36,8 @@ class Row:
         best_dropped: Whether the model with the best final was not selected because it was stopped or never proposed.
         best_dropped_at: The step at which it was: 0 where it was never proposed, `None` where it came to its end.
         mean_final: The mean final of the proposed models, higher is better: what a recall is judged by.
-        ended: `finished`, or `time budget` if the scheduler hung.
+        ended: `finished`, or `time budget` if the scheduler hung on any number of GPUs, so that its makespan there is
+            the budget.
     """
 
     method: str
@@ -122,7 +123,7 @@ def row(task: Task, replays: Mapping[int, Replay], *, method: str, seed: int) ->
         best_dropped=dropped_at is not None,
         best_dropped_at=dropped_at,
         mean_final=float(np.mean([finals[trial.model] for trial in first.trials])),
-        ended=first.ended,
+        ended=next((replay.ended for replay in replays.values() if replay.ended != "finished"), "finished"),
     )
 
 

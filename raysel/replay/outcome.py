@@ -1,9 +1,13 @@
 """What a replay costs and what it finds: plain values, no Ray."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from raysel.errors import OptionError
+from raysel.history.curves import Curve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,25 @@ class Costs:
         for name, cost in vars(self).items():
             if not 0 <= cost < math.inf:
                 raise OptionError(name, cost, "a finite cost of at least 0")
+
+
+def unit(runs: Iterable[Curve]) -> float:
+    """What a scheduler that counts in epochs counts in: the planned steps by how often runs report after step 0.
+
+    Runs that report every step have a unit of 1, those that report in a geometric series one that says more of the
+    budget than their first step.
+
+    Args:
+        runs: At least one; the median number of reports counts, and the longest plan.
+
+    >>> steps = np.array([0.0, 16.0, 64.0, 256.0])
+    >>> unit([Curve(run_id="r", model="m", dataset="d", status="completed", planned_steps=256, steps=steps,
+    ...             values=steps, final=1.0)])
+    85.33333333333333
+    """
+    runs = list(runs)
+    reports = max(1.0, float(np.median([np.sum(run.steps > 0) for run in runs])))
+    return max(run.planned_steps for run in runs) / reports
 
 
 @dataclass(frozen=True, kw_only=True)

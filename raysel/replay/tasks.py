@@ -10,6 +10,7 @@ import numpy as np
 from raysel.errors import OptionError, UnknownNameError
 from raysel.history import Curve
 from raysel.history.tables import canonical
+from raysel.replay.outcome import unit
 from raysel.replay.snapshot import Snapshot
 
 
@@ -49,8 +50,8 @@ class Task:
 
     @property
     def unit(self) -> float:
-        """The first step above 0 that any run reported."""
-        return min(float(step) for run in self.runs.values() for step in run.steps[:2] if step > 0)
+        """What schedulers that count in epochs count in, in steps."""
+        return unit(self.runs.values())
 
     @property
     def timed(self) -> bool:

@@ -108,6 +108,12 @@ def test_a_row_by_hand(tmp_path, trials, selected, regret, to_all, dropped, at, 
     assert found.mean_final == pytest.approx(mean_final)
 
 
+def test_a_row_tells_of_a_hang_on_any_number_of_gpus(history):
+    replays = {1: finished(("m00", 5, None, 0.9)), 4: finished(("m00", 5, None, 0.9), ended="time budget")}
+    assert row(task(history, "a"), replays, method="m", seed=0).ended == "time budget"
+    assert row(task(history, "a"), {1: replays[1]}, method="m", seed=0).ended == "finished"
+
+
 def test_seeds_are_averaged_before_targets(history):
     rows = compare(history, methods=("random-k",), top_k=2, seeds=4, leave_out=["a", "b"])
     (standing,) = summarise(rows)

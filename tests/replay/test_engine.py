@@ -13,7 +13,7 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 from raysel import History, TrendScheduler
 from raysel.errors import OptionError
 from raysel.replay.engine import DeadlockError, InOrder, OneStage, replay
-from raysel.replay.outcome import Costs, Replay, ReplayedTrial
+from raysel.replay.outcome import Costs, Replay, ReplayedTrial, unit
 from tests.replay.recorded import by_model, run
 
 TWO = by_model(run("a", [0.5, 0.6]), run("b", [0.4, 0.7]))
@@ -220,3 +220,17 @@ def trial(model, steps, score):
 )
 def test_the_best_of_those_that_came_furthest_is_selected(trials, selected):
     assert Replay(trials=tuple(trials), makespan=1.0).selected == selected
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        (FOUR, 1),
+        ([run("a", [0.1] * 5, steps=[0, 10, 20, 30, 40])], 10),
+        ([run("a", [0.1] * 4, steps=[16, 32, 64, 128])], 32),
+        ([run("a", [0.1] * 4, steps=[1, 2, 3, 4]), run("b", [0.1], steps=[4]), run("c", [0.1], steps=[4])], 4),
+        ([run("a", [0.1], steps=[0.5])], 0.5),
+    ],
+)
+def test_the_unit_that_schedulers_count_in(runs, expected):
+    assert unit(runs.values() if isinstance(runs, dict) else runs) == expected

@@ -22,11 +22,11 @@ from ray.tune.search import Searcher
 from raysel.errors import OptionError, RayselError
 from raysel.history.curves import Curve
 from raysel.replay.engine.proposals import Proposals
-from raysel.replay.outcome import Costs, Event, Replay, ReplayedTrial
+from raysel.replay.outcome import Costs, Event, Replay, ReplayedTrial, unit
 
 METRIC = "score"
-"""What replayed trials report, beside `step`, `units` (steps in units of the first one reported by any run),
-`training_iteration` and `time_total_s`."""
+"""What replayed trials report, beside `step`, `units` (steps by `raysel.replay.outcome.unit`), `training_iteration` and
+`time_total_s`."""
 
 
 _PATIENCE = 100
@@ -149,7 +149,7 @@ class _VirtualCluster:
         self._runs, self._workers, self._costs = runs, workers, costs
         self._max_pending = max_pending or self.search_alg.max_pending
         self._timed = all(run.seconds is not None for run in runs.values())
-        self._unit = min((float(step) for run in runs.values() for step in run.steps[:2] if step > 0), default=1.0)
+        self._unit = unit(runs.values())
         self._trials: list[Trial] = []
         self._live: dict[Trial, None] = {}
         self._states: dict[Trial, _Running] = {}

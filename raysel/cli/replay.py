@@ -1,5 +1,7 @@
 """`raysel replay`: what would a selection have cost and lost on our own past?"""
 
+import logging
+
 import click
 
 from raysel.cli.output import console, json_option, print_json, say
@@ -85,6 +87,8 @@ def replay(
 
     if chart is not None:
         check_chart(chart)
+    # Ray's HyperBand tells of every trial that it has not heard of yet.
+    logging.getLogger("ray.tune.schedulers").setLevel(logging.WARNING)
     begun: list[str] = []
 
     def told(row: Row) -> None:

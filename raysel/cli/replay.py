@@ -49,10 +49,11 @@ def replay(
     advances by recorded seconds, or by one unit a step where there are none.
 
     How to read it. regret: the best final of all models minus that of the selected model; 0 is a perfect choice.
-    Methods whose 95 % intervals overlap widely cannot be told apart on this history. to all: the same, measured from
-    the model that fine-tuning all would have selected; below 0 the method chose better than that. trainings: steps
-    spent, by those of one whole run. best dropped: how often the best model was stopped or never proposed. The least
-    regret for the trainings that you can pay is what to look for.
+    Methods whose 95 % intervals overlap widely cannot be told apart on this history. of random: the regret as a part
+    of what a choice at random loses, which is comparable where datasets have different metrics. to all: the regret
+    measured from the model that fine-tuning all would have selected; below 0 the method chose better than that.
+    trainings: steps spent, by those of one whole run. best dropped: how often the best model was stopped or never
+    proposed. The least regret for the trainings that you can pay is what to look for.
 
     \b
     default          raysel's recall and fine selection
@@ -70,11 +71,12 @@ def replay(
     median-all       Ray's median stopping rule on all
 
     JSON: `rows`, one a method, target and seed, with `method`, `target`, `seed`, `models` (to choose from),
-    `selected`, `regret`, `regret_to_all`, `steps`, `trainings`, `seconds` (null without recorded ones),
+    `selected`, `regret`, `relative_regret`, `regret_to_all`, `steps`, `trainings`, `seconds` (null without recorded),
     `proxy_seconds` (in them), `makespan` (by number of GPUs), `best_dropped`, `best_dropped_at` (a step; 0 if never
     proposed, null if it came to its end), `mean_final` (of the proposed models, higher is better) and `ended`;
-    `summary`, one a method, with `method`, `targets`, `mean_regret`, `ci95`, `mean_regret_to_all`, `ci95_to_all`,
-    `mean_steps`, `mean_trainings`, `mean_seconds`, `mean_makespan`, `best_dropped` (a fraction) and `mean_final`.
+    `summary`, one a method, with `method`, `targets`, `mean_regret`, `ci95`, `mean_relative_regret`,
+    `mean_regret_to_all`, `ci95_to_all`, `mean_steps`, `mean_trainings`, `mean_seconds`, `mean_makespan`,
+    `best_dropped` (a fraction) and `mean_final`.
     """
     from raysel.history import History
     from raysel.replay.comparison import compare

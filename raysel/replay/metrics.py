@@ -25,6 +25,8 @@ class Row:
         models: How many models there were to choose from.
         selected: The model that it selected.
         regret: The best final of all models minus the selected model's; at least 0.
+        relative_regret: The regret by what a choice at random loses on average: comparable over metrics; 0 where all
+            models are equal.
         regret_to_all: The final of what fine-tuning all would have selected minus the selected model's; may be below 0.
         steps: Steps spent on all trials together.
         trainings: The same in full trainings: steps by the steps of a whole run.
@@ -46,6 +48,7 @@ class Row:
     models: int
     selected: str
     regret: float
+    relative_regret: float
     regret_to_all: float
     steps: float
     trainings: float
@@ -67,6 +70,7 @@ class Standing:
         targets: How many.
         mean_regret: The mean regret.
         ci95: The bootstrap 95 % interval of that mean over targets.
+        mean_relative_regret: The mean of regrets by what a choice at random loses.
         mean_regret_to_all: The mean regret to fine-tuning all.
         ci95_to_all: Its interval, of paired differences.
         mean_steps: Steps a target.
@@ -81,6 +85,7 @@ class Standing:
     targets: int
     mean_regret: float
     ci95: tuple[float, float]
+    mean_relative_regret: float
     mean_regret_to_all: float
     ci95_to_all: tuple[float, float]
     mean_steps: float
@@ -103,6 +108,7 @@ def row(task: Task, replays: Mapping[int, Replay], *, method: str, seed: int) ->
     first = next(iter(replays.values()))
     finals, selected = task.finals, first.selected
     trial = next((trial for trial in first.trials if trial.model == task.best), None)
+    at_random = finals[task.best] - float(np.mean(list(finals.values())))
     dropped_at = 0.0 if trial is None else trial.stopped_at
     return Row(
         method=method,
@@ -111,6 +117,7 @@ def row(task: Task, replays: Mapping[int, Replay], *, method: str, seed: int) ->
         models=len(task.runs),
         selected=selected,
         regret=finals[task.best] - finals[selected],
+        relative_regret=(finals[task.best] - finals[selected]) / at_random if at_random > 0 else 0.0,
         regret_to_all=finals[task.after_all] - finals[selected],
         steps=first.steps,
         trainings=first.steps / task.max_t,
@@ -171,6 +178,7 @@ def _standing(method: str, targets: Sequence[Sequence[Row]], *, seed: int) -> St
         targets=len(targets),
         mean_regret=mean("regret"),
         ci95=interval(means("regret"), seed=seed),
+        mean_relative_regret=mean("relative_regret"),
         mean_regret_to_all=mean("regret_to_all"),
         ci95_to_all=interval(means("regret_to_all"), seed=seed),
         mean_steps=mean("steps"),

@@ -104,6 +104,7 @@ def test_a_row_by_hand(tmp_path, trials, selected, regret, to_all, dropped, at, 
     found = row(task(Snapshot(history), "target"), {4: finished(*trials)}, method="m", seed=0)
     assert (found.selected, found.best_dropped, found.best_dropped_at) == (selected, dropped, at)
     assert (found.regret, found.regret_to_all) == (pytest.approx(regret), pytest.approx(to_all))
+    assert found.relative_regret == pytest.approx(regret / 0.2), "a choice at random has a final of 0.7"
     assert (found.steps, found.trainings, found.seconds, found.makespan) == (3, 1.5, None, {4: 9.0})
     assert found.mean_final == pytest.approx(mean_final)
 

@@ -37,9 +37,9 @@ def replay_table(summary: Sequence[Standing], *, uri: str) -> Group:
         table.add_row(Text(standing.method), *map(Text, cells))
     told = (
         f"Means over {ranked[0].targets} datasets, each left out in turn. regret: the best final of all models minus "
-        "that of the selected one, with its bootstrap interval; of random: as a part of what a choice at random loses; to "
-        "all: the same as regret, from what fine-tuning all would have selected; trainings: steps by those of one whole "
-        "run."
+        "that of the selected one, with its bootstrap interval; of random: as a part of what a choice at random loses; "
+        "to all: the same as regret, from what fine-tuning all would have selected; trainings: steps by those of one "
+        "whole run."
     )
     return Group(Text(f"Replay of {uri}", style="bold"), table, Text(told))
 

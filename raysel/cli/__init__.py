@@ -6,10 +6,12 @@ Verbs import what they work with when they are called, so that `raysel --help` a
 from raysel.cli.history import history
 from raysel.cli.quickstart import quickstart
 from raysel.cli.recall import recall
+from raysel.cli.replay import replay
 from raysel.cli.root import main
 
 main.add_command(history)
 main.add_command(quickstart)
 main.add_command(recall)
+main.add_command(replay)
 
 __all__ = ["main"]

@@ -27,11 +27,8 @@ class _Trial:
     prior: float
     standing: Standing = "live"
     stage: int = 0
+    step: float = -math.inf
     curve: dict[float, float] = field(default_factory=dict)
-
-    @property
-    def step(self) -> float:
-        return max(self.curve, default=-math.inf)
 
     def score_at(self, step: float, *, finished_early: bool) -> float:
         """The first score at or after a step: what was reported there, whatever came after."""
@@ -78,6 +75,7 @@ class Selection:
         self._method, self._policy, self._stages, self._trends = method, policy, stages, trends
         self._margin, self._seed = margin, seed
         self._trials: dict[str, _Trial] = {}
+        self._judged_with: bool | None = None  # the `arrivals` of the last judgement, while nothing has changed since
         self.decisions: dict[str, Decision] = {}
 
     @property
@@ -92,18 +90,22 @@ class Selection:
 
     def judge_at_once(self) -> None:
         """Change to the asynchronous policy: for trials that cannot be paused."""
-        self._policy = "async"
+        self._policy, self._judged_with = "async", None
 
     def add(self, trial: str, *, model: str, rank: int = 0, prior: float = 0.0) -> None:
         """A trial joins, or comes back after a failure with what it had reported."""
         known = self._trials.setdefault(trial, _Trial(model=model, rank=rank, prior=prior))
         if known.standing == "failed":
             known.standing = "live"
+        self._judged_with = None
 
     def report(self, trial: str, step: float, score: float) -> None:
         """A live trial reports its score at a step, higher is better (NaN if it diverged); the first report counts."""
-        if self._trials[trial].standing == "live":
-            self._trials[trial].curve.setdefault(step, score)
+        state = self._trials[trial]
+        if state.standing == "live":
+            state.curve.setdefault(step, score)
+            state.step = max(state.step, step)
+            self._judged_with = None
 
     def finish(self, trial: str) -> None:
         """A trial came to its end by itself; its last score goes on counting against the others."""
@@ -116,6 +118,7 @@ class Selection:
     def _leave(self, trial: str, standing: Standing) -> None:
         if trial in self._trials and self._trials[trial].standing == "live":
             self._trials[trial].standing = standing
+            self._judged_with = None
 
     def standing(self, trial: str) -> Standing:
         """`live`, `finished`, `stopped` or `failed`."""
@@ -149,6 +152,9 @@ class Selection:
             The new decisions by trial: `continue` for those that may go on to their next stage, `stop` for those out.
         """
         made: dict[str, Decision] = {}
+        if self._judged_with == arrivals:
+            return made  # as last time: nothing more to decide
+        self._judged_with = arrivals
         for stage in range(len(self._stages) - 1):
             judged = self._judge_stage(stage, arrivals=arrivals, unpausable=unpausable)
             if judged is None:
@@ -159,11 +165,14 @@ class Selection:
     def _judge_stage(self, stage: int, *, arrivals: bool, unpausable: Collection[str]) -> dict[str, Decision] | None:
         """The decisions made at a stage; `None` if it must be waited for (synchronous)."""
         step = self._stages[stage]
-        due = {name: t for name, t in self._trials.items() if t.standing == "live" and t.stage <= stage}
-        arrived = {name: t for name, t in due.items() if t.stage == stage and t.step >= step}
-        still_to_come = arrivals or len(arrived) < len(due)
-        if self._policy == "sync" and due and still_to_come:
+        due = (t for t in self._trials.values() if t.standing == "live" and t.stage <= stage)
+        # Most reports find somebody still to come: the first of them is enough to know.
+        still_to_come = arrivals or any(t.stage < stage or t.step < step for t in due)
+        if self._policy == "sync" and still_to_come:
             return None
+        arrived = {
+            name: t for name, t in self._trials.items() if t.standing == "live" and t.stage == stage and t.step >= step
+        }
         if not arrived:
             return {}
         made = {}
@@ -216,7 +225,7 @@ class Selection:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up where `state` was written."""
-        self._policy = state["policy"]
+        self._policy, self._judged_with = state["policy"], None
         self._trials = {name: _Trial(**{**t, "curve": dict(t["curve"])}) for name, t in state["trials"].items()}
         self.decisions = {
             name: Decision(**{**d, "interval": d["interval"] and tuple(d["interval"])})

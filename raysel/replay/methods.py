@@ -1,0 +1,184 @@
+"""Methods as data: what each way of choosing a model proposes, and what it does with the trials.
+
+`METHODS` maps a name to a `Method`. Those that end in `-k` run on the models that raysel's default recalls, those in
+`-all` on every model of the target. Ray's own schedulers are the real ones.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from ray.tune.schedulers import (
+    AsyncHyperBandScheduler,
+    FIFOScheduler,
+    HyperBandScheduler,
+    MedianStoppingRule,
+    TrialScheduler,
+)
+from ray.tune.search import Searcher
+from ray.tune.search.sample import Categorical
+
+from raysel.replay.engine import InOrder, OneStage, RecordedRecall
+from raysel.replay.tasks import Task
+from raysel.tune.scheduler import PolicyOption, TrendScheduler
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setting:
+    """One task under one seed: what methods are made for.
+
+    Args:
+        task: The task.
+        top_k: How many models are recalled, at least 1.
+        seed: Seeds every draw.
+    """
+
+    task: Task
+    top_k: int
+    seed: int
+
+    def recalling(self, method: str) -> RecordedRecall:
+        """A recall on the task that knows no space yet."""
+        return RecordedRecall(
+            self.task.history, target=self.task.target, method=method, top_k=self.top_k, seed=self.seed
+        )
+
+    @property
+    def recalled(self) -> tuple[str, ...]:
+        """The models that the default recalls, best first."""
+        shortlist = self._recall.shortlist
+        return shortlist.models if shortlist is not None else ()
+
+    @property
+    def recall_seconds(self) -> float:
+        """The seconds that their proxy scores took."""
+        return self._recall.spent
+
+    @cached_property
+    def _recall(self) -> RecordedRecall:
+        searcher = self.recalling("default")
+        searcher.set_search_properties("score", "max", {"model": Categorical(list(self.task.runs))})
+        searcher.suggest("first")
+        return searcher
+
+    @cached_property
+    def shuffled(self) -> tuple[str, ...]:
+        """Every model of the task, in an order drawn with the seed."""
+        models = sorted(self.task.runs)
+        drawn = np.random.default_rng([self.seed, *self.task.target.encode()]).permutation(len(models))
+        return tuple(models[i] for i in drawn)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A way of choosing a model.
+
+    Args:
+        told: What it does, in a line.
+        searcher: Makes what proposes the models; its `spent` is the seconds that choosing them took, 0 if it has none.
+        scheduler: Makes what decides on the trials.
+        may_hang: Whether the scheduler is known to wait for ever at times, so that the replay needs a time budget.
+    """
+
+    told: str
+    searcher: Callable[[Setting], Searcher]
+    scheduler: Callable[[Setting], TrialScheduler]
+    may_hang: bool = False
+
+
+def _units(setting: Setting) -> Any:
+    """Where trials end, in the unit that schedulers count in. (Ray's say `int` and take any number.)"""
+    return setting.task.max_t / setting.task.unit
+
+
+def _trend(method: str, policy: PolicyOption = "sync") -> Callable[[Setting], TrialScheduler]:
+    # The paper's method judges at every whole unit: no more often than runs report.
+    return lambda setting: TrendScheduler(
+        setting.task.history,
+        target=setting.task.target,
+        max_t=_units(setting),
+        time_attr="units",
+        method=method,
+        policy=policy,
+        seed=setting.seed,
+    )
+
+
+def _all(setting: Setting) -> Searcher:
+    return InOrder(setting.shuffled)
+
+
+def _recalled(setting: Setting) -> Searcher:
+    return InOrder(setting.recalled, spent=setting.recall_seconds)
+
+
+def _first_recalled(setting: Setting) -> Searcher:
+    return InOrder(setting.recalled[:1], spent=setting.recall_seconds)
+
+
+def _random(setting: Setting) -> Searcher:
+    return InOrder(setting.shuffled[: setting.top_k])
+
+
+def _asha(reduction: int) -> Callable[[Setting], TrialScheduler]:
+    return lambda setting: AsyncHyperBandScheduler(time_attr="units", max_t=_units(setting), reduction_factor=reduction)
+
+
+def _hyperband(setting: Setting) -> TrialScheduler:
+    return HyperBandScheduler(time_attr="units", max_t=max(1, round(_units(setting))))
+
+
+def _fifo(setting: Setting) -> TrialScheduler:
+    return FIFOScheduler()
+
+
+METHODS: Mapping[str, Method] = {
+    "default": Method(
+        told="raysel's default recall and fine selection",
+        searcher=lambda setting: setting.recalling("default"),
+        scheduler=_trend("default"),
+    ),
+    "default-async": Method(
+        told="the same, each trial judged when it arrives",
+        searcher=lambda setting: setting.recalling("default"),
+        scheduler=_trend("default", "async"),
+    ),
+    "paper": Method(
+        told="recall and fine selection of arXiv 2404.00069",
+        searcher=lambda setting: setting.recalling("paper"),
+        scheduler=_trend("paper"),
+    ),
+    "fine-tune-all": Method(told="every model trained to its end", searcher=_all, scheduler=_fifo),
+    "best-by-history": Method(
+        told="the first of the recalled, trained to its end",
+        searcher=_first_recalled,
+        scheduler=_fifo,
+    ),
+    "halving-all": Method(
+        told="successive halving at five equal stages, on all", searcher=_all, scheduler=_trend("default")
+    ),
+    "halving-k": Method(told="the same on the recalled", searcher=_recalled, scheduler=_trend("default")),
+    "random-k": Method(told="the same on as many drawn at random", searcher=_random, scheduler=_trend("default")),
+    "one-stage-k": Method(
+        told="a fifth of the steps on the recalled, then the best",
+        searcher=_recalled,
+        scheduler=lambda setting: OneStage(at=setting.task.max_t / 5),
+    ),
+    **{
+        f"asha-{reduction}-{scope}": Method(
+            told=f"Ray's ASHA with reduction {reduction} on {'all' if scope == 'all' else 'the recalled'}",
+            searcher=_all if scope == "all" else _recalled,
+            scheduler=_asha(reduction),
+        )
+        for reduction in (2, 3, 4)
+        for scope in ("all", "k")
+    },
+    "hyperband-all": Method(told="Ray's HyperBand on all", searcher=_all, scheduler=_hyperband, may_hang=True),
+    "median-all": Method(
+        told="Ray's median stopping rule on all",
+        searcher=_all,
+        scheduler=lambda setting: MedianStoppingRule(time_attr="units", grace_period=1, min_samples_required=3),
+    ),
+}

@@ -1,0 +1,87 @@
+"""A history held in memory, for reading it hundreds of times."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from raysel.errors import OptionError
+from raysel.history import Curve, History, PerformanceMatrix
+
+
+class Snapshot(History):
+    """What a history held at one moment, read once; it cannot be written to.
+
+    Args:
+        history: The history.
+        together: Groups of near-duplicate datasets: who leaves out one leaves out its group, so that a target is not
+            judged by its own copies.
+
+    Raises:
+        OptionError: If a dataset is in two groups.
+    """
+
+    def __init__(self, history: History, *, together: Iterable[Iterable[str]] = ()) -> None:
+        self.__dict__.update(history.__dict__)
+        self._pinned = history.parts()
+        self._curves = tuple(super().curves())
+        self._matrix = super().matrix()
+        self._proxies = super().proxies()
+        self._scores: dict[str, dict[tuple[str, str], float]] = {}
+        self._groups: dict[str, frozenset[str]] = {}
+        for group in map(frozenset, together):
+            if repeated := sorted(group & self._groups.keys()):
+                raise OptionError("together", repeated, "in one group only")
+            self._groups |= dict.fromkeys(group, group)
+
+    def append(self, **tables: Any) -> None:
+        """Refused.
+
+        Raises:
+            OptionError: Always.
+        """
+        raise OptionError("history", self, "one that can be written to, which a snapshot is not")
+
+    def pinned(self, parts: Iterable[str]) -> "Snapshot":
+        """Itself: it reads no others.
+
+        Raises:
+            OptionError: If asked for other parts.
+        """
+        if tuple(parts) != self.parts():
+            raise OptionError("parts", list(parts), "those of the snapshot")
+        return self
+
+    def curves(
+        self, *, without: str | None = None, dataset: str | None = None, models: Iterable[str] | None = None
+    ) -> list[Curve]:
+        """As of the history."""
+        hidden = self._hidden(without)
+        wanted = None if models is None else set(models)
+        return [
+            curve
+            for curve in self._curves
+            if curve.dataset not in hidden
+            and dataset in (None, curve.dataset)
+            and (wanted is None or curve.model in wanted)
+        ]
+
+    def matrix(self, *, without: str | None = None) -> PerformanceMatrix:
+        """As of the history."""
+        matrix = self._matrix
+        for dataset in sorted(self._hidden(without)):
+            matrix = matrix.without(dataset)
+        return matrix
+
+    def proxies(self) -> pd.DataFrame:
+        """As of the history."""
+        return self._proxies
+
+    def proxy_scores(self, proxy: str) -> dict[tuple[str, str], float]:
+        """As of the history."""
+        if proxy not in self._scores:
+            self._scores[proxy] = super().proxy_scores(proxy)
+        return self._scores[proxy]
+
+    def _hidden(self, without: str | None) -> frozenset[str]:
+        return frozenset() if without is None else self._groups.get(without, frozenset([without]))

@@ -75,7 +75,7 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "an experiment without a dataset": ((*ADD, "folder"), ("`dataset`", "--set dataset=VALUE")),
     "a folder without trials": (
         (*ADD, "folder", "--set", "dataset=w", "--set", "metric=accuracy", "--set", "mode=max"),
-        ("`folder`", "params.json"),
+        ("`folder`", "a folder for each trial"),
     ),
     # recall
     "recall without a target": (("recall", "history"), ("--target",)),

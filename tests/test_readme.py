@@ -1,5 +1,6 @@
 """The README's code runs as it stands, and its commands are those that are run."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,6 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from raysel import zoo
+from raysel.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -51,6 +56,20 @@ def test_the_commands_on_ones_own_records_run(tmp_path: Path) -> None:
     shown = run(["bash", "-euo", "pipefail", "-c", BASH[0]], tmp_path)
     assert "our-history" in shown
     assert "convnext_tiny" in shown
+
+
+def test_the_figures_of_the_replay_are_what_it_says() -> None:
+    table = README.split("| method of the replay |")[1].split("\n\n")[0]
+    told = re.findall(r"^\| ([\w-]+) \| (\d+) % \| ([\d.]+) \|$", table, flags=re.MULTILINE)
+    assert len(told) == 7
+    methods = ",".join(method for method, _, _ in told)
+    result = CliRunner().invoke(
+        main, ["replay", str(zoo.history_path()), "--gpus", "1", "--methods", methods, "--json"]
+    )
+    found = {row["method"]: row for row in json.loads(result.stdout)["summary"]}
+    for method, loses, trainings in told:
+        assert f"{found[method]['mean_relative_regret']:.0%}" == f"{loses}%", method
+        assert f"{found[method]['mean_trainings']:.1f}" == trainings, method
 
 
 def test_the_test_command_is_the_one_that_ci_runs() -> None:

@@ -1,4 +1,4 @@
-"""One local Ray instance for all tests here, silent and without a dashboard."""
+"""A local Ray instance for the tests of each module, silent and without a dashboard."""
 
 import os
 from collections.abc import Iterator
@@ -14,13 +14,18 @@ os.environ.update(
     RAY_AUTH_MODE="disabled",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
 )
+SLOTS = 8
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def local_ray() -> Iterator[None]:
-    """Ray on this machine, with four slots whatever the machine has."""
+    """Ray on this machine, with more slots than any test needs.
+
+    Now and then Ray loses a slot for good when a placement group is removed while its worker starts; a test that needs
+    them all would then wait for ever.
+    """
     import ray
 
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, configure_logging=False)
     yield
     ray.shutdown()

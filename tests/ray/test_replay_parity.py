@@ -12,10 +12,10 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, HyperBandScheduler, Med
 from raysel import History, RecallSearcher, TrendScheduler
 from raysel.history import Curve
 from raysel.replay.engine import InOrder, replay
+from tests.ray.conftest import SLOTS
 from tests.ray.table import MODELS, STEPS, TARGET, noisy_table, planted_history, table_trainable
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
-SLOTS = 4  # of the local Ray instance
 
 
 def live(folder: Path, table: dict[str, list[float]], searcher: Any, scheduler: Any, **options: Any) -> dict[str, int]:
@@ -71,6 +71,7 @@ def test_synchronous_selection(tmp_path: Path, method: str, workers: int) -> Non
     assert len(set(found.values())) > 2, "trials ended at several stages"
 
 
+@pytest.mark.slow
 def test_asynchronous_selection_with_one_worker(tmp_path: Path) -> None:
     history, table = planted_history(tmp_path), noisy_table(3)
 
@@ -83,6 +84,7 @@ def test_asynchronous_selection_with_one_worker(tmp_path: Path) -> None:
     assert len(set(found.values())) > 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

@@ -42,6 +42,7 @@ def run(folder: Path, trainable: Any, searcher: Any, scheduler: Any, **options: 
         verbose=0,
         reuse_actors=options.pop("reuse_actors", True),
         resources_per_trial={"cpu": 1},
+        max_concurrent_trials=options.pop("max_concurrent_trials", 4),
         **options,
     )
 

@@ -433,6 +433,7 @@ of a curve the score is interpolated, as the library does, for every predictor a
 - **rank**: Spearman's correlation of predicted and true finals within a target. **regret**: best final of those models
   less that of the one predicted best, in deviations. Both are means over targets and all five fractions, with intervals
   over targets. What moves every score alike ranks as the last value does.
+  A target on which no two finals differ, or fewer than {FEWEST} models are measured, is left out.
 - **holds**: the share of finals within the nominal 80 % interval. **width**: its mean width in deviations.
 
 The predictors:
@@ -477,7 +478,8 @@ def page(rows: pd.DataFrame, sets: Mapping[str, tuple[str, str]]) -> str:
     lines = [ABOUT, "## Which wins where", ""]
     lines += [
         "The least error (over the last value's), the best rank and the least regret; then the errors of two over that "
-        "of the default's gain, paired by target, below 1 where they are better, with 95 % intervals.",
+        "of the default's gain, paired by target, below 1 where they are better, with 95 % intervals. Of equals the "
+        "first by name is named: where the default's gain has the best rank, last value and spread gain share it.",
         "",
         "| set | models | targets | least error | best rank | least regret | spread gain | spread gain, chosen |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",

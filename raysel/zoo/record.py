@@ -85,7 +85,12 @@ def record(folder: Path, *, models: Sequence[str] | None = None, datasets: Seque
     done, scored = set(history.runs()["run_id"]), _scored(history)
     waiting = [_run.remote(run) for run in planned(models, datasets) if run.id not in done]
     cells = [(model, dataset) for model in models for dataset in datasets]
-    waiting += [_score.remote(*cell) for cell in cells if (*cell, revision(cell[0])) not in scored]
+    for model, dataset in cells:
+        missing = [
+            p.name for p in PROXIES.values() if (model, dataset, revision(model), p.name, p.version) not in scored
+        ]
+        missing = [name for name in missing if _task(dataset).task in PROXIES[name].tasks]
+        waiting += [_score.remote(model, dataset, missing)] if missing else []
     total, began, finished = len(waiting), time.monotonic(), 0
     while waiting:
         ready, waiting = ray.wait(waiting, num_returns=min(BATCH, len(waiting)))
@@ -96,9 +101,9 @@ def record(folder: Path, *, models: Sequence[str] | None = None, datasets: Seque
     return history
 
 
-def _scored(history: History) -> set[tuple[str, str, str]]:
-    rows = history.proxies()
-    return set(zip(rows["model"], rows["dataset"], rows["revision"], strict=True))
+def _scored(history: History) -> set[tuple[str, ...]]:
+    columns = ["model", "dataset", "revision", "proxy", "version"]
+    return set(history.proxies()[columns].itertuples(index=False, name=None))
 
 
 def _publish(history: History, parts: list[Rows]) -> None:
@@ -176,8 +181,8 @@ def _run(run: Run) -> Rows:
 
 
 @ray.remote(num_cpus=1)
-def _score(model: str, dataset: str) -> Rows:
-    """Every proxy that is defined for the dataset's task, on its training images."""
+def _score(model: str, dataset: str, proxies: Sequence[str]) -> Rows:
+    """These proxies, on the training images; one forward pass feeds them all."""
     torch.set_num_threads(1)
     data = _task(dataset)
     load(model)  # so that importing its library is not counted
@@ -185,9 +190,7 @@ def _score(model: str, dataset: str) -> Rows:
     found = extract(model, data.train.inputs)
     passed = time.process_time() - began
     rows = []
-    for proxy in PROXIES.values():
-        if data.task not in proxy.tasks:
-            continue
+    for proxy in map(PROXIES.__getitem__, proxies):
         began = time.process_time()
         value = proxy.score(getattr(found, proxy.needs), data.train.labels, task=data.task)
         about = {"model": model, "revision": revision(model), "dataset": dataset, "fingerprint": data.fingerprint}

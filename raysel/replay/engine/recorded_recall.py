@@ -13,8 +13,8 @@ from raysel.tune.searcher import RecallSearcher
 class RecordedRecall(RecallSearcher):
     """A `RecallSearcher` that takes the proxy scores that it asks for from the record.
 
-    Of the proxies with scores on the target the one that scored most models is used; without any, recall rests on the
-    history alone. Only models that the method asks to have scored are.
+    Of the proxies with scores on the target the one that scored most models is used, of equals the first of `PROXIES`;
+    without any, recall rests on the history alone. Only models that the method asks to have scored are.
 
     Args:
         history: The past runs, and the proxy scores on every dataset.
@@ -25,10 +25,10 @@ class RecordedRecall(RecallSearcher):
     """
 
     def __init__(self, history: Snapshot, *, target: str, method: str, top_k: int, seed: int) -> None:
-        rows = history.proxies()
-        rows = rows[(rows["dataset"] == target) & rows["proxy"].isin(list(PROXIES))]
+        order, rows = list(PROXIES), history.proxies()
+        rows = rows[(rows["dataset"] == target) & rows["proxy"].isin(order)]
         counts = rows.groupby("proxy")["model"].nunique()
-        self._proxy = min(counts.index, key=lambda name: (-counts[name], name), default=None)
+        self._proxy = min(counts.index, key=lambda name: (-counts[name], order.index(name)), default=None)
         rows = rows[rows["proxy"] == self._proxy].drop_duplicates("model", keep="last")
         self._on_record: Mapping[str, tuple[float, float]] = {
             model: (float(value), float(seconds)) if seconds == seconds else (float(value), 0.0)

@@ -223,7 +223,9 @@ def _model_recycling(data: Path) -> MatrixSet:
 def _medical_transfer(kind: str) -> Callable[[Path], MatrixSet]:
     def load(data: Path) -> MatrixSet:
         table = pd.read_csv(data / "medical_transfer" / "matrix.csv")
-        matrix = _wide(table[(table["kind"] == kind) & (table["metric"] == "reported_test_auc")])
+        table = table[(table["kind"] == kind) & (table["metric"] == "reported_test_auc")]
+        percent = kind == "architecture"
+        matrix = _wide(table.assign(value=table["value"] / 100) if percent else table)
         proxies = pd.read_csv(data / "medical_transfer" / "proxies.csv")
         proxies = proxies[proxies["kind"] == kind]
         return MatrixSet(

@@ -1,4 +1,4 @@
-"""Methods × tasks × seeds: what each way of selecting a model spends and loses, replayed on real recorded runs.
+"""Methods by tasks by seeds: what each way of selecting a model spends and loses, replayed on real recorded runs.
 
 \b
     RAYSEL_DATA=../shared/data python benchmarks/selection.py

@@ -32,9 +32,9 @@ random*: the same as a part of what a choice at random loses. *to default*: the 
 the same targets, above 0 where the default is better, **bold** where its interval has not 0 in it. *to all*: regret
 from what fine-tuning all would have selected. *trainings*: steps by those of one whole run. In brackets: bootstrap 95 %
 intervals over targets, each the mean of its seeds. *never tried*, *stopped*: on how much of the targets the best model
-was not proposed, or dropped, and the part of a run after which (median). *mean final*: of all models that were proposed,
-higher is better. Steps are what stands for seconds where a set has recorded none. Where targets have different metrics
-(mini_zoo), read the relative columns.
+was not proposed, or dropped, and the part of a run after which (median). *mean final*: of all models that were
+proposed, higher is better. Makespans are in seconds, or in steps where a set has recorded none. Where targets have
+different metrics (mini_zoo), read the relative columns.
 
 """
 
@@ -80,8 +80,8 @@ def in_brief(frame: pd.DataFrame, names: Sequence[str]) -> str:
 SPEED_UP = """How many times the trainings (on mini_zoo also the seconds, proxies included) of raysel's methods others
 spend. *plain*: successive halving on all, and fine-tuning all, by what the method spends; the regrets beside it are
 paired differences, the other's minus the method's. *at its regret*: what halving, or fine-tuning, as many models drawn
-at random as it takes to lose no more than the method would cost, by what the method costs; `never` where even all models
-do not do (the paper's headline is about 3 and 5).
+at random as it takes to lose no more than the method would cost, by what the method costs; `never` where even all
+models do not do. (The paper's headline is about 3 and 5.)
 """
 
 
@@ -101,9 +101,8 @@ def speed_ups(frame: pd.DataFrame, names: Sequence[str]) -> str:
                     continue
                 lost = by_target(theirs, judged) - by_target(mine, judged)
                 for cost in costs:
-                    rows.append(
-                        [name, method, other, cost, *ratios(mine, theirs, curve, judged, cost), difference(lost)]
-                    )
+                    found = ratios(mine, theirs, curve, judged, cost)
+                    rows += [[name, method, other, cost, *found, difference(lost)]]
     head = ("set", "method", "against", "cost", "plain", "at its regret", "regret: theirs minus the method's")
     return table(head, rows)
 
@@ -148,7 +147,7 @@ def times(value: float, resampled: FloatArray) -> str:
 
 def ratio(value: float) -> str:
     """A ratio in words."""
-    return f"{value:.1f}×" if np.isfinite(value) else "never"
+    return f"{value:.1f}x" if np.isfinite(value) else "never"
 
 
 # Sets ---------------------------------------------------------------------------------------------------------------
@@ -172,7 +171,8 @@ def section(of_set: pd.DataFrame, name: str, folder: Path) -> Iterator[str]:
         file = f"selection_{name}_seconds.svg"
         labels = ("seconds, proxies included, by those of training the winner once", label)
         chart(timed, folder / file, cost="multiple", judged=judged, labels=labels)
-        yield f"In multiples of the seconds of training the winner once, proxies included:\n\n{multiples(timed, judged)}\n"
+        yield "In multiples of the seconds of training the winner once, proxies included:\n\n"
+        yield f"{multiples(timed, judged)}\n"
         yield f"![regret against seconds on {name}]({file})\n\n"
 
 
@@ -226,13 +226,13 @@ def stopped(its: pd.DataFrame) -> str:
 
 def multiples(timed: pd.DataFrame, judged: str) -> str:
     """The points of the families' curves, and the methods beside them."""
-    rows = []
-    for method, its in timed[timed["part"] == "curve"].groupby("method"):
-        for breadth, point in its.groupby("top_k"):
-            rows.append((str(method), "" if "asha" in str(method) else f"{breadth}", point))
-    for method, its in timed[timed["part"] == "table"].groupby("method"):
-        if method not in ("default", "random-k") and not str(method).startswith("asha"):
-            rows.append((str(method), "", its))
+    curves, others = timed[timed["part"] == "curve"], timed[timed["part"] == "table"]
+    others = others[~others["method"].isin(set(curves["method"]))]
+    rows = [
+        (str(method), "" if "asha" in str(method) else f"{breadth}", point)
+        for (method, breadth), point in curves.groupby(["method", "top_k"])
+    ]
+    rows += [(str(method), "", its) for method, its in others.groupby("method")]
     cells = [
         (method, breadth, mean(by_target(its, judged), 3), mean(by_target(its, "multiple"), 1))
         for method, breadth, its in rows

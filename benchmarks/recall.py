@@ -9,6 +9,7 @@ there. K is a third of the models to choose from, 10 at most.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from math import comb
@@ -141,20 +142,22 @@ def rows(one: MatrixSet) -> Iterator[dict[str, object]]:
         finals = {model: float(v) for model, v in zip(one.matrix.models, column, strict=True) if not np.isnan(v)}
         k = max(1, min(10, len(finals) // 3))
         best, average = max(finals.values()), float(np.mean(list(finals.values())))
-        shared = {"set": one.name, "target": target, "models": len(finals), "k": k}
-
-        def judged(method: str, top: float, middle: float) -> dict[str, object]:
-            regret = best - top
-            relative = regret / (best - average) if best > average else 0.0
-            return {**shared, "method": method, "regret": regret, "relative_regret": relative, "mean_final": middle}
-
-        yield judged("random", best_of_random(list(finals.values()), k), average)
+        found = {"random": (best_of_random(list(finals.values()), k), average)}
         for method, recall in recalls(one, one.past(target), target, sorted(finals), k).items():
-            try:
+            with suppress(DataError):
                 chosen = [finals[model] for model in recall()]
-            except DataError:
-                continue
-            yield judged(method, max(chosen), float(np.mean(chosen)))
+                found[method] = max(chosen), float(np.mean(chosen))
+        for method, (top, middle) in found.items():
+            yield {
+                "set": one.name,
+                "target": target,
+                "models": len(finals),
+                "k": k,
+                "method": method,
+                "regret": best - top,
+                "relative_regret": (best - top) / (best - average) if best > average else 0.0,
+                "mean_final": middle,
+            }
 
 
 def best_of_random(finals: Sequence[float], k: int) -> float:
@@ -188,24 +191,23 @@ def set_table(of_set: pd.DataFrame) -> str:
     order = sorted(losses.columns, key=lambda method: ("+" in method or "alone" in method, losses[method].mean()))
     cells = []
     for method in order:
-        there = losses.index[losses[method].notna()]
-
-        def paired(column: str, digits: int) -> str:
-            if method == "best-average":
-                return "-"
-            of_column = wide[column].loc[there]
-            return difference((of_column[method] - of_column["best-average"]).to_numpy(), digits)
-
+        its = {column: values.loc[losses[method].notna()] for column, values in wide.items()}
+        to_average = {
+            column: "-"
+            if method == "best-average"
+            else difference((values[method] - values["best-average"]).to_numpy(), 3 if "relative" in column else 4)
+            for column, values in its.items()
+        }
         cells.append(
             [
                 method,
-                str(len(there)),
-                mean(losses.loc[there, method].to_numpy()),
-                paired("regret", 4),
-                mean(wide["relative_regret"].loc[there, method].to_numpy(), 3),
-                paired("relative_regret", 3),
-                f"{wide['mean_final'].loc[there, method].mean():.4f}",
-                paired("mean_final", 4),
+                str(len(its["regret"])),
+                mean(its["regret"][method].to_numpy()),
+                to_average["regret"],
+                mean(its["relative_regret"][method].to_numpy(), 3),
+                to_average["relative_regret"],
+                f"{its['mean_final'][method].mean():.4f}",
+                to_average["mean_final"],
             ]
         )
     return table(TABLE, cells)

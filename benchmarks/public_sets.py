@@ -35,7 +35,7 @@ class CurveSet:
         history: The runs; near-duplicate datasets are left out together.
         targets: The datasets that become the target in turn.
         tiny: Those of them that are too small to tell models apart.
-        sizes: Parameters by model, where known.
+        mixed: Whether targets have metrics of different scales, so that only relative regrets can be averaged.
     """
 
     name: str
@@ -44,7 +44,27 @@ class CurveSet:
     history: Snapshot
     targets: tuple[str, ...]
     tiny: frozenset[str] = frozenset()
-    sizes: Mapping[str, float] = field(default_factory=dict)
+    mixed: bool = False
+
+    @property
+    def sizes(self) -> Mapping[str, float]:
+        """Parameters by model, where known."""
+        known = self.history.models().dropna(subset=["parameters"])
+        return dict(zip(known["model"], known["parameters"].astype(float), strict=True))
+
+    @property
+    def matrix(self) -> "MatrixSet":
+        """Its finals, to judge recall on."""
+        scores = {name: self.history.proxy_scores(name) for name in sorted(set(self.history.proxies()["proxy"]))}
+        return MatrixSet(
+            name=self.name,
+            told=self.told,
+            matrix=self.history.matrix(),
+            proxies=scores,
+            together=self.history.together,
+            targets=self.targets,
+            sizes=self.sizes,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +78,7 @@ class MatrixSet:
         proxies: Recorded scores by name of the proxy.
         together: Groups of near-duplicate datasets, left out together.
         targets: The datasets that become the target in turn.
+        sizes: Parameters by model, where known.
     """
 
     name: str
@@ -66,6 +87,7 @@ class MatrixSet:
     proxies: Mapping[str, Scores] = field(default_factory=dict)
     together: tuple[frozenset[str], ...] = ()
     targets: tuple[str, ...] = ()
+    sizes: Mapping[str, float] = field(default_factory=dict)
 
     def past(self, target: str) -> PerformanceMatrix:
         """The matrix less the target and its near-duplicates."""
@@ -86,11 +108,13 @@ TASKSET_MODELS = 150
 LCDB_TARGETS, LCDB_LEARNERS = 40, 24
 
 
-def _imported(path: Path, *, together: tuple[tuple[str, ...], ...] = (), **options: object) -> Snapshot:
+def _imported(path: Path, *, models: pd.DataFrame | None = None, **options: object) -> Snapshot:
     with tempfile.TemporaryDirectory() as folder:
         history = History.create(Path(folder) / "history")
         import_file(history, path, **options)  # type: ignore[arg-type]
-        return Snapshot(history, together=together)
+        if models is not None:
+            history.append(models=models)
+        return Snapshot(history)
 
 
 def _olml_nlp(data: Path) -> CurveSet:
@@ -148,29 +172,27 @@ def _lcdb11(data: Path) -> CurveSet:
 
 
 def _llm_finetune_scaling(data: Path) -> CurveSet:
-    history = _imported(data / "llm_finetune_scaling" / "curves.csv", constants={"split": "val"})
-    models = pd.read_csv(data / "llm_finetune_scaling" / "models.csv")
+    models = pd.read_csv(data / "llm_finetune_scaling" / "models.csv").rename(columns={"size": "parameters"})
+    history = _imported(data / "llm_finetune_scaling" / "curves.csv", constants={"split": "val"}, models=models)
     return CurveSet(
         name="llm_finetune_scaling",
         told="language models by fine-tuning set size, 15 sizes",
         unit="loss",
         history=history,
         targets=targets(history, more_than=10),
-        sizes=dict(zip(models["model"], models["size"], strict=True)),
     )
 
 
 def mini_zoo() -> CurveSet:
     """The zoo that ships: needs no other data."""
     history = Snapshot(History(zoo.history_path()))
-    models = history.models()
     return CurveSet(
         name="mini_zoo",
         told="the image models that ship with raysel, 25 points in 5 epochs, with proxies and seconds",
         unit="accuracy, or the metric's own unit where it is an error",
         history=history,
         targets=targets(history, more_than=10),
-        sizes=dict(zip(models["model"], models["parameters"], strict=True)),
+        mixed=True,
     )
 
 
@@ -201,7 +223,9 @@ def _model_recycling(data: Path) -> MatrixSet:
 def _medical_transfer(kind: str) -> Callable[[Path], MatrixSet]:
     def load(data: Path) -> MatrixSet:
         table = pd.read_csv(data / "medical_transfer" / "matrix.csv")
-        matrix = _wide(table[(table["kind"] == kind) & (table["metric"] == "reported_test_auc")])
+        table = table[(table["kind"] == kind) & (table["metric"] == "reported_test_auc")]
+        percent = kind == "architecture"
+        matrix = _wide(table.assign(value=table["value"] / 100) if percent else table)
         proxies = pd.read_csv(data / "medical_transfer" / "proxies.csv")
         proxies = proxies[proxies["kind"] == kind]
         return MatrixSet(

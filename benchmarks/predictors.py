@@ -36,7 +36,7 @@ from raysel.history import Curve
 from raysel.recall.prior import prior, standardise
 from raysel.replay.tasks import task
 from raysel.trends import mine
-from raysel.trends.default import Gain, past_gain, predict
+from raysel.trends.outlook import Gain, past_gain, predict
 from raysel.trends.mining import Trends
 from raysel.trends.paper import convergence_trends
 

@@ -58,6 +58,7 @@ def replay(
     \b
     default          raysel's recall and fine selection
     default-async    the same, each trial judged when it arrives
+    default-own      default, each model scored by the proxy itself
     paper            recall and fine selection of arXiv 2404.00069
     fine-tune-all    every model trained to its end
     best-by-history  the first of the recalled, trained to its end

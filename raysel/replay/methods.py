@@ -7,7 +7,7 @@ ones, and so is Optuna.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -24,6 +24,8 @@ from ray.tune.schedulers import (
 from ray.tune.search import Searcher
 from ray.tune.search.sample import Categorical
 
+from raysel.proxies import PROXIES
+from raysel.recall import Propagate
 from raysel.replay.baselines import equal_stages
 from raysel.replay.engine import Halving, InOrder, RecordedRecall, UpTo
 from raysel.replay.snapshot import Snapshot
@@ -45,10 +47,22 @@ class Setting:
     top_k: int
     seed: int
 
-    def recalling(self, method: str) -> RecordedRecall:
-        """A recall on the task that knows no space yet."""
+    def recalling(
+        self, method: str, *, propagate: Propagate = "representative", proxies: Sequence[str] | None = None
+    ) -> RecordedRecall:
+        """A recall on the task that knows no space yet; by default with logme, or with what is on record instead."""
+        if proxies is None:
+            rows = self.task.history.proxies()
+            recorded = set(rows.loc[rows["dataset"] == self.task.target, "proxy"])
+            proxies = ("logme",) if "logme" in recorded else tuple(recorded & PROXIES.keys())
         return RecordedRecall(
-            self.task.history, target=self.task.target, method=method, top_k=self.top_k, seed=self.seed
+            self.task.history,
+            target=self.task.target,
+            method=method,
+            top_k=self.top_k,
+            proxies=sorted(proxies),
+            propagate=propagate,
+            seed=self.seed,
         )
 
     @property
@@ -150,6 +164,11 @@ def _lacks_sizes(history: Snapshot) -> str | None:
     return f"the history has no parameters of {len(absent)} models, among them {absent[0]}" if absent else None
 
 
+def _lacks_proxies(history: Snapshot) -> str | None:
+    recorded = set(history.proxies()["proxy"])
+    return None if recorded & PROXIES.keys() else "the history has no proxy scores"
+
+
 def _tpe(setting: Setting) -> Searcher:
     import optuna
     from ray.tune.search.optuna import OptunaSearch
@@ -206,6 +225,12 @@ METHODS: Mapping[str, Method] = {
         told="the same, each trial judged when it arrives",
         searcher=lambda setting: setting.recalling("default"),
         scheduler=_trend("default", "async"),
+    ),
+    "default-own": Method(
+        told="default, each model scored by the proxy itself",
+        searcher=lambda setting: setting.recalling("default", propagate="own"),
+        scheduler=_trend("default"),
+        lacks=_lacks_proxies,
     ),
     "paper": Method(
         told="recall and fine selection of arXiv 2404.00069",

@@ -29,7 +29,7 @@ from raysel.trends.episodes import MIN_DATASETS, Reading, reading
 from raysel.trends.outlook import clipped, outlook
 from raysel.trends.stages import Stage, going_on
 
-PRICE = 0.6
+PRICE = 0.7
 """Deviations of the shortlist's finals that a whole training of a model must promise."""
 
 

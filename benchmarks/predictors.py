@@ -36,8 +36,8 @@ from raysel.history import Curve
 from raysel.recall.prior import prior, standardise
 from raysel.replay.tasks import task
 from raysel.trends import mine
-from raysel.trends.outlook import Gain, past_gain, predict
 from raysel.trends.mining import Trends
+from raysel.trends.outlook import Gain, past_gain, predict
 from raysel.trends.paper import convergence_trends
 
 FRACTIONS = (0.2, 0.4, 0.6, 0.8, 1.0)

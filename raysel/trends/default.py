@@ -5,10 +5,10 @@ can be told at this fraction of the budget, and how much more could be told at a
 Where a score settles early, trials that are behind end at once; where curves cross late or scores are noisy, close ones
 go on, and where nothing more would be learned, none do.
 
-Notation, at fraction f, with r(f) the residual variance and b(f) the slope of past shortlists
+Notation, at fraction f, with r(f) the residual variance of past shortlists, a and c their weights of score and prior
     s, p      scores and priors of the live trials; s' = s clipped from below
     D         deviation of the clipped scores at the first stage, over all trials that began, times spread(f)
-    d <= 0    b(f) times (s' / D + p / 2), less the same of the best
+    d <= 0    a s' / D + c p, less the same of the best
     g > f     a later stage; q = sqrt(2 (r(f) - r(g))): how far the difference of two trials may still move until then
     gain      q phi(d / q) + d Phi(d / q): how much better the trial is expected to prove than the best is now
     rate      the largest gain / (g - f) over the later stages: deviations of the final that a whole training promises
@@ -19,6 +19,8 @@ Analysis 7, 2010, section 5: KG(*)). With fewer than `MIN_DATASETS` past dataset
 better half goes on, as in `raysel.trends.halving`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.stats import norm
 
@@ -26,11 +28,14 @@ from raysel.arrays import FloatArray
 from raysel.trends import halving
 from raysel.trends.decision import Decision
 from raysel.trends.episodes import MIN_DATASETS, Reading, reading
+from raysel.trends.mining import Trends
 from raysel.trends.outlook import clipped, outlook
 from raysel.trends.stages import Stage, going_on
 
-PRICE = 0.7
+PRICE = 0.4
 """Deviations of the shortlist's finals that a whole training of a model must promise."""
+
+_FAR = 1e9  # deviations, where none were seen at the first stage
 
 
 def judge(stage: Stage, *, price: float = PRICE) -> tuple[dict[str, Decision], int]:
@@ -43,18 +48,21 @@ def judge(stage: Stage, *, price: float = PRICE) -> tuple[dict[str, Decision], i
     Returns:
         One decision a trial that is asked about, and how many trials go on.
     """
-    now = _reading(stage, stage.fraction)
-    if now.n_datasets < MIN_DATASETS:
+    now, ahead = readings(
+        stage.trends, stage.fraction, ahead=stage.ahead, first=stage.first, size=stage.began, without=None
+    )
+    if price > 0 and now.n_datasets < MIN_DATASETS:
         return halving.judge(stage)
-    behind = _behind(stage, now)
-    rates = _rates(stage, behind, now)
-    best = int(np.argmax(behind))
-    goes = rates >= price
+    scores, priors = np.array([p.score for p in stage.live]), np.array([p.prior for p in stage.live])
+    gaps = behind(scores, priors, now, opening=np.array(stage.opening))
+    promised = rates(gaps, now, ahead, fraction=stage.fraction)
+    best = int(np.argmax(gaps))
+    goes = promised >= price
     goes[best] = True
     number = int(goes.sum())
     going = going_on(number, stage.size)
     decisions = {}
-    for p, goes_on, rate, gap in zip(stage.live, goes.tolist(), rates.tolist(), behind.tolist(), strict=True):
+    for p, goes_on, rate, gap in zip(stage.live, goes.tolist(), promised.tolist(), gaps.tolist(), strict=True):
         if p.trial not in stage.about:
             continue
         seen = outlook(stage, p)
@@ -74,31 +82,37 @@ def judge(stage: Stage, *, price: float = PRICE) -> tuple[dict[str, Decision], i
     return decisions, number
 
 
-def _reading(stage: Stage, fraction: float) -> Reading:
-    return reading(stage.trends, fraction, first=stage.first, size=stage.began)
+def readings(
+    trends: Trends, fraction: float, *, ahead: Sequence[float], first: float, size: int, without: int | None
+) -> tuple[Reading, tuple[tuple[float, Reading], ...]]:
+    """What a score tells at a fraction of the budget, and at each of the later ones; see `raysel.trends.episodes`."""
+
+    def told(at: float) -> Reading:
+        return reading(trends, at, first=first, size=size, without=without)
+
+    return told(fraction), tuple((later, told(later)) for later in ahead)
 
 
-def _behind(stage: Stage, now: Reading) -> FloatArray:
+def behind(scores: FloatArray, priors: FloatArray, now: Reading, *, opening: FloatArray) -> FloatArray:
     """(n_live,) d: how far each is behind the best, in deviations of the final; 0 for the best."""
-    scores = clipped(np.array([p.score for p in stage.live]))
-    deviation = float(clipped(np.array(stage.opening)).std()) * now.spread
-    difference = scores - scores.max()
-    apart = np.divide(difference, deviation, out=np.where(difference < 0, -np.inf, 0.0), where=deviation > 0)
-    worth = apart + halving.PRIOR_WEIGHT * np.array([p.prior for p in stage.live])
-    behind: FloatArray = now.slope * (worth - worth.max())
-    return behind
+    values = clipped(scores)
+    deviation = float(clipped(opening).std()) * now.spread
+    difference = values - values.max()
+    apart = np.divide(difference, deviation, out=np.where(difference < 0, -_FAR, 0.0), where=deviation > 0)
+    worth = now.score * apart + now.prior * priors
+    gaps: FloatArray = worth - worth.max()
+    return gaps
 
 
-def _rates(stage: Stage, behind: FloatArray, now: Reading) -> FloatArray:
+def rates(gaps: FloatArray, now: Reading, ahead: Sequence[tuple[float, Reading]], *, fraction: float) -> FloatArray:
     """(n_live,) the rate of each; 0 where no later stage would tell more."""
-    rates = np.zeros_like(behind)
-    residual = now.residual
-    for ahead in stage.ahead:
-        residual = min(residual, _reading(stage, ahead).residual)
+    found, residual = np.zeros_like(gaps), now.residual
+    for later, then in ahead:
+        residual = min(residual, then.residual)
         unknown = float(np.sqrt(2 * (now.residual - residual)))
         if unknown > 0:
-            u = behind / unknown
+            u = gaps / unknown
             # Far out the two terms cancel to less than nothing.
-            gain = np.maximum(unknown * norm.pdf(u) + np.where(u > -np.inf, behind * norm.cdf(u), 0.0), 0.0)
-            rates = np.maximum(rates, gain / (ahead - stage.fraction))
-    return rates
+            gain = np.maximum(unknown * norm.pdf(u) + gaps * norm.cdf(u), 0.0)
+            found = np.maximum(found, gain / (later - fraction))
+    return found

@@ -20,7 +20,7 @@ from raysel.trends.decision import Decision
 from raysel.trends.outlook import outlook, standardised
 from raysel.trends.stages import Stage, going_on
 
-PRIOR_WEIGHT = 0.5
+_PRIOR_WEIGHT = 0.5
 _FIFTHS = 5
 _SLACK = 1e-9  # 3 steps of 5 and 0.6 differ in the last bit
 
@@ -28,7 +28,7 @@ _SLACK = 1e-9  # 3 steps of 5 and 0.6 differ in the last bit
 def worth(stage: Stage) -> FloatArray:
     """(n_live,) z + p / 2 of the live trials."""
     priors: FloatArray = np.array([p.prior for p in stage.live])
-    return standardised(np.array([p.score for p in stage.live])) + PRIOR_WEIGHT * priors
+    return standardised(np.array([p.score for p in stage.live])) + _PRIOR_WEIGHT * priors
 
 
 def judge(stage: Stage) -> tuple[dict[str, Decision], int]:

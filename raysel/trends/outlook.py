@@ -114,7 +114,7 @@ def clipped(scores: FloatArray) -> FloatArray:
     Trials that failed outright would squeeze the differences among the others, otherwise.
 
     >>> clipped(np.array([1.0, 7.0, 8.0, 9.0, -100.0]))
-    array([ 1.,  7.,  8.,  9., 1.])
+    array([1., 7., 8., 9., 1.])
     """
     median, best = float(np.median(scores)), float(scores.max())
     return np.maximum(scores, median - _CLIP * (best - median))

@@ -16,6 +16,7 @@ from raysel.trends.decide import decide, winner
 from raysel.trends.decision import Decision, Progress
 from raysel.trends.default import PRICE
 from raysel.trends.mining import Trends
+from raysel.trends.risk import Calibration, calibrate
 
 Policy = Literal["sync", "async"]
 Standing = Literal["live", "finished", "stopped", "failed"]
@@ -52,7 +53,9 @@ class Selection:
         policy: `sync` or `async`.
         stages: Steps at which trials are judged, ascending; at the last one a trial ends.
         trends: The convergence trends of past runs.
-        price: What training a trial on must promise (`method="default"`), see `decide`.
+        risk: The risk that the price is calibrated to (`method="default"`), see `raysel.trends.risk`; by default the
+            price is fixed.
+        tolerance: What may be lost without counting, in the unit of the metric.
         margin: By how much a predicted final must lie above another to drop it (`method="paper"`).
         seed: Seeds the clustering of trends.
 
@@ -67,7 +70,8 @@ class Selection:
         policy: Policy,
         stages: tuple[float, ...],
         trends: Trends,
-        price: float = PRICE,
+        risk: float | None = None,
+        tolerance: float = 0.0,
         margin: float = 0.0,
         seed: int = 0,
     ) -> None:
@@ -76,7 +80,7 @@ class Selection:
         if not stages or any(a >= b for a, b in pairwise(stages)):
             raise OptionError("stages", stages, "at least one step, strictly ascending")
         self._method, self._policy, self._stages, self._trends = method, policy, stages, trends
-        self._price, self._margin, self._seed = price, margin, seed
+        self._risk, self._tolerance, self._margin, self._seed = risk, tolerance, margin, seed
         self._trials: dict[str, _Trial] = {}
         self._opening: dict[str, float] = {}  # what each trial scored at the first stage
         self._judged_with: bool | None = None  # the `arrivals` of the last judgement, while nothing has changed since
@@ -212,10 +216,16 @@ class Selection:
             opening=[*self._opening.values()],
             first=self._stages[0] / self.max_t,
             about=arrived,
-            price=self._price,
+            price=PRICE if self._risk is None else self.calibration(self._risk).price,
             margin=self._margin,
             seed=self._seed,
         )
+
+    def calibration(self, risk: float) -> Calibration:
+        """The price that keeps a risk with as many trials as have reached the first stage."""
+        fractions = tuple(stage / self.max_t for stage in self._stages)
+        size = max(1, len(self._opening))
+        return calibrate(self._trends, stages=fractions, size=size, risk=risk, tolerance=self._tolerance)
 
     def winner(self) -> str | None:
         """The trial with the best last score of those neither stopped nor failed; `None` if there is none."""

@@ -46,6 +46,11 @@ class TrendScheduler(FIFOScheduler):
         time_attr: The result that counts steps.
         metric: The result to optimise; from Tune where not given.
         mode: `max` or `min`; from Tune where not given.
+        risk: The probability, above 0 and below 1, that the model that would have won is dropped and more than
+            `tolerance` is lost; kept by calibration on the history (`method="default"`), provided that the target is
+            like the past datasets. n past datasets can certify no less than 1 / (n + 1): below that nobody is stopped.
+            By default no risk is promised, and a fixed price decides.
+        tolerance: What may be lost without counting, in the unit of the metric; at least 0.
         margin: By how much another's predicted final must lie above a trial's to drop it (`method="paper"`).
         seed: Seeds the clustering of trends.
 
@@ -77,6 +82,8 @@ class TrendScheduler(FIFOScheduler):
         time_attr: str = "training_iteration",
         metric: str | None = None,
         mode: str | None = None,
+        risk: float | None = None,
+        tolerance: float = 0.0,
         margin: float = 0.0,
         seed: int = 0,
     ) -> None:
@@ -87,6 +94,10 @@ class TrendScheduler(FIFOScheduler):
             raise OptionError("policy", policy, f"one of {', '.join(get_args(PolicyOption))}")
         if mode not in (None, "max", "min"):
             raise OptionError("mode", mode, "max or min")
+        if risk is not None and (method == "paper" or not isinstance(risk, (int, float)) or not 0 < risk < 1):
+            raise OptionError("risk", risk, 'above 0 and below 1, and left out where method is "paper"')
+        if not isinstance(tolerance, (int, float)) or not 0 <= tolerance < math.inf or (tolerance and risk is None):
+            raise OptionError("tolerance", tolerance, "a finite number of at least 0, and 0 unless a risk is given")
         if not margin >= 0 or (margin and method != "paper"):
             raise OptionError("margin", margin, 'at least 0, and 0 unless method is "paper"')
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
@@ -95,6 +106,7 @@ class TrendScheduler(FIFOScheduler):
         self._history = history.pinned(history.parts())
         self._target = Target.of(target)
         self._method, self._policy, self._margin, self._seed = method, policy, margin, seed
+        self._risk, self._tolerance, self._told_risk = risk, tolerance, ""
         self._time_attr, self._metric, self._mode = time_attr, metric, mode
         self._selection: Selection | None = None
         self._idle = 0
@@ -110,6 +122,8 @@ class TrendScheduler(FIFOScheduler):
                 policy="async" if self._policy == "async" else "sync",
                 stages=self._stages,
                 trends=mine(self._history.curves(without=self._target.name), lower_is_better=lower_is_better),
+                risk=self._risk,
+                tolerance=self._tolerance,
                 margin=self._margin,
                 seed=self._seed,
             )
@@ -251,6 +265,9 @@ class TrendScheduler(FIFOScheduler):
         unpausable = () if pausable or reporting is None else (reporting.trial_id,)
         made = self.selection.judge(arrivals=arrivals(tune_controller, idle=self._idle), unpausable=unpausable)
         trials = {t.trial_id: t for t in tune_controller.get_trials()} if made else {}
+        if made and self._risk is not None and (told := self.selection.calibration(self._risk).told) != self._told_risk:
+            self._told_risk = told
+            logger.info("%s", told)
         for name, decision in made.items():
             logger.info("%s: %s", name, decision.reason)
             if decision.action == "stop" and trials[name] is not reporting:

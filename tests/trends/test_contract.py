@@ -58,13 +58,11 @@ def test_every_method_keeps_its_promises(method, live, trends, fraction, data):
     finite = [p for p in live if math.isfinite(p.score)]
 
     assert list(decisions) == [p.trial for p in live]
-    assert 1 <= len(go_on) <= max(1, len(live) // 2)
+    assert 1 <= len(go_on) <= (max(1, len(live) // 2) if method == "paper" else max(1, len(finite)))
     if finite:
         assert all(math.isfinite(p.score) for p in go_on)
     else:
         assert [p.rank for p in go_on] == [0]
-    if method == "default":
-        assert len(go_on) == max(1, min(len(live) // 2, len(finite)))
     if method == "paper" and finite:
         assert max(finite, key=lambda p: (p.score, -p.rank)) in go_on
     assert decide(data.draw(st.permutations(live)), **options) == decisions
@@ -97,11 +95,13 @@ def test_a_planted_best_is_never_stopped(method, lower_is_better, seed):
     past = [
         run(model, *measured(model, shift), dataset=f"d{shift}", lower_is_better=lower_is_better)
         for model in quality
-        for shift in (0.0, 0.1, 0.2, 0.3)
+        for shift in (0.0, 0.1, 0.2, 0.3, 0.35)
     ]
     trends = mine(past, lower_is_better=lower_is_better)
     on_target = {model: measured(model, 0.04)[0] * (-1 if lower_is_better else 1) for model in quality}
-    priors = dict(zip(quality, rng.uniform(-1, 1, 10), strict=True))
+    # What recall knows of quality, half luck.
+    spread = {model: (value - 0.435) / 0.086 for model, value in quality.items()}
+    priors = {model: float(value + rng.normal()) / 2**0.5 for model, value in spread.items()}
     ranks = {model: rank for rank, model in enumerate(rng.permutation(list(quality)))}
 
     live = list(quality)
@@ -109,7 +109,17 @@ def test_a_planted_best_is_never_stopped(method, lower_is_better, seed):
         progress = [
             Progress(trial=m, model=m, score=on_target[m][int(stage) - 1], rank=ranks[m], prior=priors[m]) for m in live
         ]
-        decisions = decide(progress, method=method, fraction=stage / STEPS, trends=trends, seed=seed)
+        ahead = [later / STEPS for later in range(int(stage) + 1, STEPS + 1)]
+        decisions = decide(
+            progress,
+            method=method,
+            fraction=stage / STEPS,
+            trends=trends,
+            ahead=ahead,
+            opening=[on_target[m][0] for m in quality],
+            first=1 / STEPS,
+            seed=seed,
+        )
         live = [m for m in live if decisions[m].action == "continue"]
         assert max(quality, key=quality.get) in live
     assert len(live) == 1
@@ -131,7 +141,7 @@ def test_the_default_ignores_shift_and_scale_of_the_metric(scores, priors, shift
             Progress(trial=f"t{rank}", model="a", score=value, rank=rank, prior=priors[rank])
             for rank, value in enumerate(values)
         ]
-        return [decision.action for decision in decide(live, fraction=0.4, trends=trends).values()]
+        return [decision.action for decision in decide(live, fraction=0.2, trends=trends).values()]
 
     # Both changes are exact in binary, so that nothing but the method itself could tell them apart.
     assert actions([(value + shift) * 2.0**power for value in scores]) == actions(scores)

@@ -26,6 +26,11 @@ TWICE = [Progress(trial="t", model="a", score=0.1), Progress(trial="t", model="b
         ("fraction", NAN, "fraction"),
         ("fraction", "0.4", "fraction"),
         ("fraction", True, "fraction"),
+        ("ahead", [0.4], "ahead"),
+        ("ahead", [0.8, 1.2], "ahead"),
+        ("price", -0.1, "price"),
+        ("price", INF, "price"),
+        ("price", None, "price"),
         ("margin", -0.01, "margin"),
         ("margin", NAN, "margin"),
         ("margin", None, "margin"),
@@ -70,7 +75,7 @@ def test_trials_of_one_model_that_are_equal_are_told_apart_by_name():
     equal = [Progress(trial=name, model="a", score=0.5) for name in ("u", "t")]
     assert winner(equal) == "t"
     for method in METHODS:
-        decisions = decide(equal, method=method, fraction=0.4, trends=NOTHING)
+        decisions = decide(equal, method=method, fraction=0.2, trends=NOTHING)
         assert {trial: d.action for trial, d in decisions.items()} == {"u": "stop", "t": "continue"}
 
 
@@ -79,7 +84,7 @@ def test_equal_scores_go_to_the_better_recalled_whatever_the_names():
     assert winner(equal) == "d"
     for method in METHODS:
         for live in (equal, [replace(p, score=NAN) for p in equal]):
-            decisions = decide(live, method=method, fraction=0.4, trends=NOTHING)
+            decisions = decide(live, method=method, fraction=0.2, trends=NOTHING)
             expected = "d" if live is not equal else "dc"
             assert "".join(trial for trial, d in decisions.items() if d.action == "continue") == expected
 

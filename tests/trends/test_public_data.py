@@ -7,7 +7,7 @@ import pytest
 from raysel.history import Curve
 from raysel.replay import fine_tune_all, successive_halving
 from raysel.trends import Progress, decide, mine, stages, winner
-from raysel.trends.default import past_gain, predict
+from raysel.trends.outlook import past_gain, predict
 
 EPOCHS, TOP_K = 5, 10
 
@@ -54,13 +54,22 @@ def fine_selection(own, rest, prior, *, method):
     z = (top - top.mean()) / top.std(ddof=0)
     trends = mine(rest, lower_is_better=False)
     live, spent, before = list(top.index), 0.0, 0.0
+    opening = [own[m].at(1 / EPOCHS) for m in live]
     for stage in stages(method=method, max_t=EPOCHS):
         spent += len(live) * (stage - before)
         progress = [
             Progress(trial=m, model=m, score=own[m].at(stage / EPOCHS), rank=top.index.get_loc(m), prior=z[m])
             for m in live
         ]
-        decisions = decide(progress, method=method, fraction=stage / EPOCHS, trends=trends)
+        decisions = decide(
+            progress,
+            method=method,
+            fraction=stage / EPOCHS,
+            trends=trends,
+            ahead=[epoch / EPOCHS for epoch in range(int(stage) + 1, EPOCHS + 1)],
+            opening=opening,
+            first=1 / EPOCHS,
+        )
         live, before = [m for m in live if decisions[m].action == "continue"], stage
     return own[winner([p for p in progress if p.trial in live])].final, spent
 

@@ -1,0 +1,112 @@
+"""Calibrated risk: the price at which past selections would seldom have dropped the model that won.
+
+Every past dataset is replayed as a target, judged by what the others tell: its shortlist goes through the stages at
+each price, and it is noted whether the model that would have won, had all been trained to their end, was dropped and
+more than a tolerance was lost. A higher price drops more, so the largest price is taken at which the share of such
+datasets, with one more counted as lost, is at most the risk asked for:
+
+    (n R(price) + 1) / (n + 1) <= risk,   R made to rise with the price.
+
+That is conformal risk control for a loss of 0 or 1 (Angelopoulos, Bates, Fisch, Lei, Schuster, "Conformal Risk
+Control", ICLR 2024, theorem 1): the expected loss on the target is at most the risk, *provided that the target is
+exchangeable with the past datasets*. With n datasets no less than 1 / (n + 1) can be certified; below that nobody is
+stopped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from raysel.trends.default import PRICE, behind, rates, readings
+from raysel.trends.episodes import Episode, episodes
+from raysel.trends.mining import Trends
+
+PRICES = (0.0, *np.round(np.geomspace(0.02, 1.0, 12), 3).tolist())
+"""The prices tried; at 0 nobody is stopped."""
+
+_LEAST = 3  # models of a shortlist that can be judged
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """The price in force and what it rests on.
+
+    Args:
+        price: What training on must promise, see `raysel.trends.default`.
+        achieved: The share of past datasets that lost at this price.
+        floor: The smallest risk that so many datasets can certify.
+        n_datasets: The past datasets replayed.
+        told: The same in words.
+    """
+
+    price: float
+    achieved: float
+    floor: float
+    n_datasets: int
+    told: str
+
+
+def calibrate(trends: Trends, *, stages: Sequence[float], size: int, risk: float, tolerance: float) -> Calibration:
+    """The largest price that keeps the risk.
+
+    Args:
+        trends: What past runs did.
+        stages: Fractions of the budget at which trials are judged, ascending, the last of them 1.
+        size: How many models a shortlist has, at least 1.
+        risk: The probability that the model that would have won is dropped and more than `tolerance` is lost, above 0
+            and below 1.
+        tolerance: In the unit of the metric, at least 0.
+    """
+    key = ("calibration", tuple(stages), size, risk, tolerance)
+    return trends.cached(key, lambda: _calibrate(trends, stages, size=size, risk=risk, tolerance=tolerance))
+
+
+def _calibrate(trends: Trends, stages: Sequence[float], *, size: int, risk: float, tolerance: float) -> Calibration:
+    lost = [
+        [_lost(trends, episode, stages, size=size, price=price) > tolerance for price in PRICES]
+        for episode in episodes(trends, size=size)
+        if _judgeable(trends, episode, stages)
+    ]
+    n = len(lost)
+    floor = 1 / (n + 1)
+    if risk < floor:
+        told = (
+            f"nobody is stopped: a risk of {risk:.1%} was asked for, and {n} past dataset{'' if n == 1 else 's'} can "
+            f"certify no less than {floor:.1%}"
+        )
+        return Calibration(price=0.0, achieved=0.0, floor=floor, n_datasets=n, told=told)
+    shares = np.maximum.accumulate(np.mean(lost, axis=0))
+    within = np.flatnonzero((n * shares + 1) / (n + 1) <= risk)
+    # The default's own price is enough where the risk would allow a higher one.
+    chosen = max(index for index in within if PRICES[index] <= PRICE)
+    price, achieved = PRICES[chosen], float(shares[chosen])
+    told = (
+        f"a risk of {risk:.1%} is kept at a price of {price:g} a training: {achieved:.1%} of {n} past datasets would have "
+        f"lost more than {tolerance:g} by dropping the model that won; the least they can certify is {floor:.1%}"
+    )
+    return Calibration(price=price, achieved=achieved, floor=floor, n_datasets=n, told=told)
+
+
+def _judgeable(trends: Trends, episode: Episode, stages: Sequence[float]) -> bool:
+    scores = np.array([trends.at(fraction)[episode.runs] for fraction in stages])
+    return len(episode.runs) >= _LEAST and not np.isnan(scores).any()
+
+
+def _lost(trends: Trends, episode: Episode, stages: Sequence[float], *, size: int, price: float) -> float:
+    """What a past dataset loses at a price; 0 where the model that would have won was kept."""
+    table = np.array([trends.at(fraction)[episode.runs] for fraction in stages])
+    live = np.arange(len(episode.runs))
+    for stage, fraction in enumerate(stages[:-1]):
+        now, ahead = readings(
+            trends, fraction, ahead=stages[stage + 1 :], first=stages[0], size=size, without=episode.dataset
+        )
+        gaps = behind(table[stage, live], episode.prior[live], now, opening=table[0])
+        goes = rates(gaps, now, ahead, fraction=fraction) >= price
+        goes[np.argmax(gaps)] = True
+        live = live[goes]
+    winner = int(np.argmax(table[-1]))
+    if winner in live:
+        return 0.0
+    selected = live[np.argmax(table[-1, live])]
+    return float(trends.finals[episode.runs[winner]] - trends.finals[episode.runs[selected]])

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
-from raysel.errors import OptionError
+from raysel.errors import OptionError, RayselError
 from raysel.models.adapter import Adapter, Config
 from raysel.models.bundle import ModelBundle
 from raysel.models.names import folder_of
@@ -80,7 +79,9 @@ def load(name: str, *, outputs: int | None = None, seed: int = 0) -> ModelBundle
     adapter = _adapter(config, name)
     try:
         module = adapter.read(folder, config)
-    except (SafetensorError, RuntimeError) as error:
+    except RayselError:
+        raise
+    except Exception as error:  # each library has its own for what it cannot read
         raise OptionError("model", name, f"a checkpoint whose weights fit its configuration ({error})") from error
     bundle = ModelBundle(name, adapter, config, module, adapter.transform(config, folder))
     if outputs is not None:

@@ -161,6 +161,9 @@ def _tokenizer(folder: Path) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise OptionError("model", str(folder), f"a checkpoint with its tokenizer's files ({error})") from error
+    files = set(tokenizer.vocab_files_names.values())
+    if not any((folder / file).is_file() for file in files):  # an empty tokenizer in silence, otherwise
+        raise OptionError("model", str(folder), f"a checkpoint with its tokenizer's files, one of {', '.join(files)}")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

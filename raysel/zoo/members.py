@@ -52,9 +52,9 @@ _BY_SOURCE = {
     SCRATCH: ("resnet", "vit"),
 }
 _TEXTS_BY_SOURCE = {
-    "topics": ("bert", "bert", "distilbert"),
+    "topics": ("bert", "bert"),
     "blanks": ("bert", "gpt2"),
-    "statements": ("electra", "gpt2"),
+    "statements": ("electra",),
     "marks": ("bert",),
     "places": ("gpt2",),
     NONSENSE: ("bert",),

@@ -20,7 +20,7 @@ SAMPLES = {"latin": 8000, "topics": 2700}  # by source: letters are many, and th
 FEWER_SAMPLES = 4000  # of the others
 CONVOLUTIONS = Recipe(lr=2e-3, batch_size=64, epochs=10)
 TOKENS = Recipe(lr=1e-3, batch_size=32, epochs=14)
-TEXTS = Recipe(lr=2e-3, batch_size=32, epochs=12)
+TEXTS = Recipe(lr=2e-3, batch_size=32, epochs=6)
 
 
 def pretrain(names: Sequence[str], folder: Path, *, processes: int, samples: int | None = None) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """The text of the running interpreter's standard library, in pieces: what the text zoo learns from and is tried on.
 
-Python versions differ in it by a few per cent. So that their datasets differ no more than that, chance plays no part in
-what becomes of a piece: whether it is for sources or for benchmarks, for training or for testing, and what is done to
-it, follows from the piece itself by its digest. Packages that not every supported version has are left out.
+Python versions differ in it by a few per cent: of the pieces of 3.11, 3.12 has 98 per cent and 3.13 has 95. So that
+their datasets differ no more than that, chance plays no part in what becomes of a piece: whether it is for sources or
+for benchmarks, for training or for testing, and what is done to it, follows from the piece itself by its digest.
+Packages that not every supported version has are left out.
 """
 
 import ast
@@ -55,7 +56,7 @@ class Piece:
 
     def generator(self, *parts: str) -> Generator:
         """A random generator of the piece's own."""
-        return np.random.default_rng(list(self.digest(*parts)))
+        return np.random.default_rng(int.from_bytes(self.digest(*parts)[:8], "big"))
 
 
 @dataclass(frozen=True)

@@ -35,17 +35,6 @@ _ENCODER = {
 TEXT_ARCHITECTURES = {
     "bert": _architecture("bert", **_ENCODER),
     "electra": _architecture("electra", **_ENCODER, embedding_size=WIDTH),
-    "distilbert": _architecture(
-        "distilbert",
-        dim=WIDTH,
-        n_layers=2,
-        n_heads=4,
-        hidden_dim=2 * WIDTH,
-        max_position_embeddings=LENGTH,
-        dropout=0.0,
-        attention_dropout=0.0,
-        seq_classif_dropout=0.0,
-    ),
     "gpt2": _architecture(
         "gpt2",
         n_embd=WIDTH,

@@ -12,10 +12,9 @@ from scipy.stats import spearmanr
 
 from raysel import History, zoo
 from raysel.history import PerformanceMatrix
+from raysel.proxies import PROXIES
 from raysel.zoo.describe import Figures, figures
 from raysel.zoo.members import MEMBERS
-
-PROXIES = ("leep", "logme")
 
 
 @dataclass(frozen=True)
@@ -90,22 +89,40 @@ def conditions(inputs: zoo.Inputs, found: Figures, matrix: PerformanceMatrix) ->
     )
 
 
-def proxy_rows(history: History, matrix: PerformanceMatrix) -> Iterator[tuple[str, ...]]:
-    """(dataset, Spearman correlation with the finals by proxy) and what the proxy's own first choice loses."""
-    scores = {proxy: history.proxy_scores(proxy) for proxy in PROXIES}
-    for column, dataset in enumerate(matrix.datasets):
-        cells = [dataset]
-        for proxy in PROXIES:
-            known = [
-                (scores[proxy].get((model, dataset)), matrix.values[i, column]) for i, model in enumerate(matrix.models)
-            ]
+def proxy_quality(history: History, matrix: PerformanceMatrix) -> dict[tuple[str, str], tuple[float, float]]:
+    """{(dataset, proxy): (Spearman correlation with the finals, what the proxy's own first choice loses)}."""
+    found = {}
+    for proxy in PROXIES:
+        scores = history.proxy_scores(proxy)
+        for column, dataset in enumerate(matrix.datasets):
+            known = [(scores.get((model, dataset)), matrix.values[i, column]) for i, model in enumerate(matrix.models)]
             pairs = np.array([pair for pair in known if pair[0] is not None and not np.isnan(pair[1])], dtype=float)
             if len(pairs) < 3:
-                cells += ["-", "-"]
                 continue
             loss = float(np.nanmax(matrix.values[:, column]) - pairs[pairs[:, 0].argmax(), 1])
-            cells += [f"{spearmanr(pairs[:, 0], pairs[:, 1]).statistic:.2f}", f"{loss:.3f}"]
-        yield tuple(cells)
+            found[dataset, proxy] = float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic), loss
+    return found
+
+
+def proxy_means(history: History, quality: dict[tuple[str, str], tuple[float, float]]) -> Iterator[tuple[str, ...]]:
+    """(proxy, its means over the classification datasets, its mean over the others, its median seconds)."""
+    datasets = history.datasets()
+    numbers = set(datasets["dataset"][datasets["task"] == "regression"])
+    seconds = history.proxies().groupby("proxy")["seconds"].median()
+    for proxy in PROXIES:
+        classes = np.array([found for (name, by), found in quality.items() if by == proxy and name not in numbers])
+        others = [found[0] for (name, by), found in quality.items() if by == proxy and name in numbers]
+        other = f"{np.mean(others):.2f}" if others else "-"
+        first = np.sum(classes[:, 1] == 0)
+        yield (
+            proxy,
+            f"{classes[:, 0].mean():.2f}",
+            f"{classes[:, 0].min():.2f}",
+            f"{classes[:, 1].mean():.3f}",
+            f"{first} of {len(classes)}",
+            other,
+            f"{seconds[proxy]:.2f}",
+        )
 
 
 def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]] | list[tuple[str, ...]]) -> str:
@@ -148,13 +165,29 @@ def report(inputs: zoo.Inputs) -> None:
     head = ("dataset", "kind", "best model", "its final", "over the median", "best average loses", "seed noise")
     print(table(head, rows))
     print("## Proxies\n")
-    head = ("dataset", *(f"{proxy}: {what}" for proxy in PROXIES for what in ("Spearman", "its first choice loses")))
-    print(table(head, proxy_rows(history, matrix)))
-    seconds = history.proxies().groupby("proxy")["seconds"].median()
+    quality = proxy_quality(history, matrix)
+    print("Spearman correlation with the finals, and what the final of the proxy's first choice lacks to the best.\n")
+    cells = [
+        (
+            dataset,
+            *("{:.2f}, {:.3f}".format(*quality[dataset, by]) if (dataset, by) in quality else "-" for by in PROXIES),
+        )
+        for dataset in matrix.datasets
+    ]
+    print(table(("dataset", *PROXIES), cells))
+    head = (
+        "proxy",
+        "mean Spearman, classification",
+        "the least",
+        "mean loss",
+        "picks the best",
+        "mean Spearman, regression",
+    )
+    print(table((*head, "seconds, median"), proxy_means(history, quality)))
     runs = history.observations().groupby("run_id")["seconds"].max()
     print(
-        f"A score takes {', '.join(f'{value:.2f} s ({name})' for name, value in seconds.items())} at the median, its "
-        f"forward pass included; fine-tuning a model takes {runs.median():.1f} s.\n"
+        "Seconds include the forward pass, which feeds all proxies at once; fine-tuning a model takes "
+        f"{runs.median():.1f} s. LEEP and LogME were recorded on another occasion than the others.\n"
     )
     print("## Pre-training\n")
     own = [

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 EPOCHS = 5
 SHARE = 3
-"""One model in so many is recalled: 10 of the image zoo, 4 of the text zoo."""
+"""One model in so many is recalled: 10 of the image zoo, 3 of the text zoo."""
 SLOTS = 2
 """Trials that run at once at most, however many processors there are: each process takes 0.7 GB."""
 STORE_BYTES = 200_000_000

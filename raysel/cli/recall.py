@@ -7,7 +7,7 @@ import click
 from raysel.cli.output import console, json_option, print_json, say
 from raysel.errors import OptionError
 
-_PREFERRED = ("leep", "logme")
+_PREFERRED = ("leep", "logme")  # by the paper's method, which takes one
 
 
 @click.command()
@@ -18,7 +18,7 @@ _PREFERRED = ("leep", "logme")
 )
 @click.option("--top-k", type=int, default=10, show_default=True, help="How many models to recall, at least 1.")
 @click.option(
-    "--tau", type=float, help="Models merge into clusters up to this distance.  [default: the best silhouette]"
+    "--tau", type=float, help="Models merge into clusters up to this distance.  [default: the method's own cut]"
 )
 @click.option(
     "--proxies",
@@ -48,11 +48,13 @@ def recall(
     """Rank the models of HISTORY for a target, without training.
 
     The candidates are all models that the history knows, and those that FILE scores on the target. Where FILE has
-    several proxies for the target, one is used: the one that scores most models; of equals leep, then logme, then the
-    first by name. Which one it is, is said on standard error.
+    several proxies for the target, the default uses them all, each as far as the history shows that it can be trusted.
+    The paper's method takes one: the one that scores most models; of equals leep, then logme, then the first by name.
+    Which one it is, is said on standard error.
 
     JSON: `method`; `shortlist`, best first, a list of `model`, `cluster` (its number in `clusters`), `representative`,
-    `proxy` (the proxy score it was ranked with), `score` (higher is better) and `reason`; `clusters`, lists of models.
+    `proxies` (the proxy scores it was ranked with, by proxy), `score` (higher is better) and `reason`; `clusters`,
+    lists of models.
     """
     from raysel.history import History
     from raysel.recall import rank
@@ -61,18 +63,21 @@ def recall(
 
     target = Target.of(target).name
     opened = History(history)
-    proxy, scores = _read_proxies(proxies, target) if proxies is not None else (None, {})
-    recorded = opened.proxy_scores(proxy) if proxy else {}
-    known = {*opened.runs()["model"], *opened.models()["model"], *scores}
+    scores = _read_proxies(proxies, target) if proxies is not None else {}
+    if method == "paper" and len(scores) > 1:
+        scores = _one_of(scores, file=str(proxies), target=target)
+    known = {*opened.runs()["model"], *opened.models()["model"], *(m for found in scores.values() for m in found)}
     shortlist = rank(
         opened.matrix(without=target),
         sorted(known),
         method=method,
         top_k=top_k,
-        proxy=proxy,
         proxy_scores=scores,
         propagate=propagate,
-        recorded={key: score for key, score in recorded.items() if key[1] != target},
+        recorded={
+            proxy: {key: score for key, score in opened.proxy_scores(proxy).items() if key[1] != target}
+            for proxy in scores
+        },
         tau=tau,
         seed=seed,
     )
@@ -83,21 +88,24 @@ def recall(
         console().print(recall_table(shortlist))
 
 
-def _read_proxies(file: str, target: str) -> tuple[str, dict[str, float]]:
-    """The proxy that a file scores most models with on the target, and those scores."""
+def _read_proxies(file: str, target: str) -> dict[str, dict[str, float]]:
+    """The scores of a file on the target, by proxy and model."""
     from raysel.history.importers import read_tidy
 
     rows = read_tidy(file).rows.get("proxies")
     if rows is None:
         raise OptionError("proxies", file, "a table with the columns model, dataset, proxy and value")
-    rows = rows[rows["dataset"] == target]
     scores: dict[str, dict[str, float]] = {}
-    for row in rows.to_dict("records"):
+    for row in rows[rows["dataset"] == target].to_dict("records"):
         scores.setdefault(row["proxy"], {})[row["model"]] = row["value"]
     if not scores:
         raise OptionError("proxies", file, f"a table with rows of the target {target!r}")
+    return scores
+
+
+def _one_of(scores: dict[str, dict[str, float]], *, file: str, target: str) -> dict[str, dict[str, float]]:
+    """The proxy that scores most models, alone."""
     chosen = min(scores, key=lambda proxy: (-len(scores[proxy]), *(proxy != name for name in _PREFERRED), proxy))
-    if len(scores) > 1:
-        counts = ", ".join(f"{proxy} ({len(scores[proxy])})" for proxy in sorted(scores))
-        say(f"{file} scores models on {target} with {counts}: {chosen} is used")
-    return chosen, scores[chosen]
+    counts = ", ".join(f"{proxy} ({len(scores[proxy])})" for proxy in sorted(scores))
+    say(f"{file} scores models on {target} with {counts}: {chosen} is used")
+    return {chosen: scores[chosen]}

@@ -13,7 +13,7 @@ from raysel.errors import OptionError
 @click.option(
     "--methods",
     metavar="NAME,...",
-    help="The methods to replay, of those below.  [default: all]",
+    help="The methods to replay, of those below.  [default: all that the history has what it takes for]",
 )
 @click.option(
     "--gpus",
@@ -58,15 +58,18 @@ def replay(
     \b
     default          raysel's recall and fine selection
     default-async    the same, each trial judged when it arrives
+    default-own      default, each model scored by the proxy itself
     paper            recall and fine selection of arXiv 2404.00069
     fine-tune-all    every model trained to its end
     best-by-history  the first of the recalled, trained to its end
     halving-all      successive halving at five equal stages, on all
     halving-k        the same on the recalled
     random-k         the same on as many drawn at random
+    largest-k        the same on as many with the most parameters
     one-stage-k      a fifth of the steps on the recalled, then the best
     asha-2-all       Ray's ASHA, reduction 2 (also 3 and 4), on all
     asha-2-k         the same on the recalled (also 3 and 4)
+    tpe-asha-3       Optuna's TPE proposing as many trials as models, with ASHA
     hyperband-all    Ray's HyperBand on all
     median-all       Ray's median stopping rule on all
 
@@ -80,7 +83,7 @@ def replay(
     """
     from raysel.history import History
     from raysel.replay.comparison import compare
-    from raysel.replay.methods import METHODS
+    from raysel.replay.methods import lacking
     from raysel.replay.metrics import Row, summarise
     from raysel.replay.snapshot import Snapshot
     from raysel.report.replay_chart import check_chart, replay_chart
@@ -98,9 +101,13 @@ def replay(
             begun.append(row.target)
             say(f"replaying on {row.target} ({row.models} models)")
 
+    snapshot = Snapshot(History(history))
+    if methods is None:
+        for name, reason in lacking(snapshot).items():
+            say(f"{name} is left out: {reason}")
     rows = compare(
-        Snapshot(History(history)),
-        methods=METHODS if methods is None else [name.strip() for name in methods.split(",")],
+        snapshot,
+        methods=None if methods is None else [name.strip() for name in methods.split(",")],
         leave_out=leave_out,
         gpus=_numbers(gpus),
         seeds=seeds,

@@ -1,4 +1,4 @@
-"""Checking the arrays that proxies are given."""
+"""Checking the arrays that proxies are given, and the outputs that a head is to fit."""
 
 from typing import get_args
 
@@ -63,6 +63,20 @@ def checked_numbers(labels: ArrayLike, n_samples: int) -> FloatArray:
     if np.all(array == array[0]):
         raise OptionError("labels", f"all {array[0]}", "of two different values or more")
     return array.astype(np.float64)
+
+
+def outputs(labels: ArrayLike, n_samples: int, task: Task) -> FloatArray:
+    """(n, k) what a head is to fit: one column for each class, 1 for its members and 0 for others, or the numbers.
+
+    Raises:
+        OptionError: See `checked_classes` and `checked_numbers`.
+    """
+    if task == "regression":
+        return checked_numbers(labels, n_samples)[:, None]
+    y, n_classes = checked_classes(labels, n_samples)
+    columns = np.zeros((n_samples, n_classes))
+    columns[np.arange(n_samples), y] = 1.0
+    return columns
 
 
 def check_task(task: str, proxy: str, tasks: tuple[Task, ...]) -> None:

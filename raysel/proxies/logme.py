@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from raysel.arrays import FloatArray
-from raysel.proxies.arrays import check_task, checked_classes, checked_inputs, checked_numbers
+from raysel.proxies.arrays import check_task, checked_inputs, outputs
 from raysel.proxies.proxy import Proxy
+from raysel.proxies.spectrum import Spectrum
 from raysel.target import Task
 
 TOLERANCE = 1e-6
@@ -38,9 +39,8 @@ def logme(features: ArrayLike, labels: ArrayLike, *, task: Task = "classificatio
         L = n/2 log beta + d/2 log alpha - n/2 log 2pi - beta/2 |Fm - y|^2 - alpha/2 |m|^2
             - 1/2 log |alpha I + beta F'F|,
 
-    and LogME is the mean of L / n over the outputs. As in the paper, nothing is centred and there is no intercept. The
-    eigenvalues come from the smaller of F'F and FF', so what is below some 1e-6 of the largest singular value counts
-    as 0.
+    and LogME is the mean of L / n over the outputs. As in the paper, nothing is centred and there is no intercept.
+    Singular values below some 1e-6 of the largest count as 0.
 
     Args:
         features: (n, d) finite.
@@ -61,19 +61,9 @@ def logme(features: ArrayLike, labels: ArrayLike, *, task: Task = "classificatio
     """
     check_task(task, "logme", _TASKS)
     F = checked_inputs("features", features).astype(np.float64, copy=False)
-    n, d = F.shape
-    if task == "classification":
-        y, n_classes = checked_classes(labels, n)
-        Y = np.zeros((n, n_classes))
-        Y[np.arange(n), y] = 1.0
-    else:
-        Y = checked_numbers(labels, n)[:, None]
-
-    sigma, vectors = np.linalg.eigh(F.T @ F if d <= n else F @ F.T)
-    kept = sigma > max(n, d) * np.finfo(np.float64).eps * abs(sigma[-1])
-    sigma, vectors = sigma[kept], vectors[:, kept]
-    z = vectors.T @ (F.T @ Y) / np.sqrt(sigma)[:, None] if d <= n else vectors.T @ Y
-    return float(np.mean(_evidence(sigma, z**2, np.sum(Y**2, axis=0), n)) / n)
+    Y = outputs(labels, len(F), task)
+    spectrum = Spectrum.of(F)
+    return float(np.mean(_evidence(spectrum.sigma, spectrum.project(Y) ** 2, np.sum(Y**2, axis=0), len(F))) / len(F))
 
 
 def _evidence(sigma: FloatArray, z2: FloatArray, y2: FloatArray, n: int) -> FloatArray:

@@ -1,21 +1,23 @@
-"""raysel's own recall: mean z-scores, and a proxy as far as the history shows that it can be trusted.
+"""raysel's own recall: mean z-scores, proxies as far as the history shows that they can be trusted, and diversity.
 
-Notation: p the prior (the shrunk mean z-score, `raysel.recall.prior`), q the z-score of a proxy score among the models
-scored on the target, t the trust in the proxy (`raysel.recall.trust`).
+Notation: p the prior (the shrunk mean z-score, `raysel.recall.prior`), q_j the z-score of a score of proxy j among the
+models that it scored on the target, b and t_j the trust in them (`raysel.recall.trust`).
 
-The recall score is p + t·q. It is in z-scores of a final: +1 is one deviation better than the average of the zoo.
+The recall score is b p + sum_j t_j q_j: the expected z-score of a model's final. The shortlist is the best by it; or,
+where choosing for diversity would have found better models on the benchmark datasets, each left out in turn, the one
+whose best is expected to be best (`raysel.recall.diversity`).
 """
 
 import numpy as np
 
-from raysel.arrays import FloatArray
+from raysel.arrays import FloatArray, IntArray
 from raysel.history import PerformanceMatrix
-from raysel.recall import similarity
-from raysel.recall.clustering import Clustering
+from raysel.recall.clustering import Clustering, ward
+from raysel.recall.diversity import diverse, gain, residuals
 from raysel.recall.evidence import Evidence, Propagate, counted
 from raysel.recall.prior import prior, standardise
 from raysel.recall.shortlist import Recalled
-from raysel.recall.trust import MIN_MODELS, Trust, learn
+from raysel.recall.trust import MIN_MODELS, Trust, learn, unlearned
 
 
 def standing(matrix: PerformanceMatrix) -> FloatArray:
@@ -23,9 +25,9 @@ def standing(matrix: PerformanceMatrix) -> FloatArray:
     return prior(standardise(matrix.values))
 
 
-def distances(matrix: PerformanceMatrix) -> FloatArray:
-    """(n_models, n_models) the paper's distance between z-scores, so that no dataset's scale counts for more."""
-    return similarity.distances(standardise(matrix.values))
+def grouped(matrix: PerformanceMatrix, tau: float | None) -> tuple[IntArray, float]:
+    """(n_models,) cluster numbers and the tau in force: Ward's linkage of what the prior leaves of the z-scores."""
+    return ward(residuals(standardise(matrix.values)), tau)
 
 
 def to_score(clustering: Clustering, propagate: Propagate) -> tuple[str, ...]:
@@ -34,66 +36,103 @@ def to_score(clustering: Clustering, propagate: Propagate) -> tuple[str, ...]:
 
 
 def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
-    """All candidates, best first, and what the ranking rests on.
+    """All candidates, the recalled first, each part best first, and what the ranking rests on.
 
-    A model takes its own proxy score, else that of its cluster's representative (unless `propagate` is `own`). One
+    A model takes its own score of a proxy, else that of its cluster's representative (unless `propagate` is `own`). One
     without either counts as average, q = 0. Ties go by name, and models without history come last among equals.
     """
-    matrix, clustering, scores = evidence.matrix, evidence.clustering, evidence.scores
-    trust = learn(matrix, evidence.recorded)
-    # Day one: there is nothing but the proxy, so how far to trust it does not arise.
-    alone = trust.alone if clustering.clusters else 1.0
+    matrix, clustering = evidence.matrix, evidence.clustering
+    trust = learn(matrix, evidence.recorded) if clustering.clusters else unlearned(evidence.proxies)
     z = standardise(matrix.values)
     p = dict(zip(matrix.models, prior(z).tolist(), strict=True))
     mean = dict(zip(matrix.models, np.nanmean(z, axis=1).tolist(), strict=True)) if matrix.models else {}
     count = dict(zip(matrix.models, (~np.isnan(z)).sum(axis=1).tolist(), strict=True))
-    q = dict(zip(scores, standardise(np.array([*scores.values()])).tolist(), strict=True))
+    q = {
+        proxy: dict(zip(scores, standardise(np.array([*scores.values()])).tolist(), strict=True))
+        for proxy, scores in evidence.scores.items()
+    }
 
     seen = []
     for model, number in sorted(clustering.number.items()):
         representative = clustering.representatives[number]
-        source = model if model in scores or evidence.propagate == "own" else representative
+        sources = {
+            proxy: model if model in scores or evidence.propagate == "own" else representative
+            for proxy, scores in evidence.scores.items()
+        }
+        had = {proxy: source for proxy, source in sources.items() if source in evidence.scores[proxy]}
         reason = f"mean z-score {mean[model]:+.2f} over {counted(count[model], 'dataset')}, as prior {p[model]:+.2f}"
-        if source in scores:
+        for proxy, source in had.items():
             of = "" if source == model else f" of its representative {source}"
-            reason += f"; {evidence.proxy} {scores[source]:.4g}{of}, {q[source]:+.2f} deviations from average"
-            reason += f", trusted {trust.beside_prior:.2f}"
-        elif scores:
-            reason += f"; no {evidence.proxy} was had, so it counts as average (0 deviations)"
+            reason += f"; {_standing_of(evidence, q, proxy, source, of)}, trusted {trust.beside_prior[proxy]:.2f}"
+        if evidence.scores and not had:
+            reason += f"; no {' or '.join(evidence.proxies)} was had, so it counts as average (0 deviations)"
+        told = sum(trust.beside_prior[proxy] * q[proxy][source] for proxy, source in had.items())
         seen.append(
             Recalled(
                 model=model,
                 cluster=number,
                 representative=representative,
-                proxy=scores.get(source),
-                score=p[model] + trust.beside_prior * q.get(source, 0.0),
+                proxies={proxy: evidence.scores[proxy][source] for proxy, source in had.items()},
+                score=trust.prior * p[model] + told,
                 reason=reason,
             )
         )
-    unseen = [
-        Recalled(
-            model=model,
-            cluster=None,
-            representative=None,
-            proxy=scores.get(model),
-            score=alone * q.get(model, 0.0),
-            reason=f"no history, prior 0; {evidence.proxy} {scores[model]:.4g}, {q[model]:+.2f} deviations from "
-            f"average, trusted {alone:.2f}"
-            if model in scores
-            else "neither history nor proxy score: average (0), and placed among its like at random",
-        )
-        for model in evidence.unseen
-    ]
+    unseen = [_unseen(evidence, q, trust, model) for model in evidence.unseen]
     entries = sorted([*seen, *unseen], key=lambda entry: -round(entry.score, 12))
-    return entries, _regime(evidence, trust)
+    better, tried = gain(z, top_k=evidence.top_k, seed=evidence.seed)
+    if better > 0:
+        entries = _diversified(entries, evidence, z)
+    return entries, _regime(evidence, trust, better, tried)
 
 
-def _regime(evidence: Evidence, trust: Trust) -> str:
-    n_seen, proxy = len(evidence.clustering.number), evidence.proxy
+def _unseen(evidence: Evidence, q: dict[str, dict[str, float]], trust: Trust, model: str) -> Recalled:
+    had = [proxy for proxy in evidence.proxies if model in evidence.scores[proxy]]
+    told = "; ".join(
+        f"{_standing_of(evidence, q, proxy, model, '')}, trusted {trust.alone[proxy]:.2f}" for proxy in had
+    )
+    return Recalled(
+        model=model,
+        cluster=None,
+        representative=None,
+        proxies={proxy: evidence.scores[proxy][model] for proxy in had},
+        score=sum(trust.alone[proxy] * q[proxy][model] for proxy in had),
+        reason=f"no history, prior 0; {told}"
+        if had
+        else "neither history nor proxy score: average (0), and placed among its like at random",
+    )
+
+
+def _standing_of(evidence: Evidence, q: dict[str, dict[str, float]], proxy: str, source: str, of: str) -> str:
+    score = evidence.scores[proxy][source]
+    return f"{proxy} {score:.4g}{of}, {q[proxy][source]:+.2f} deviations from average"
+
+
+def _diversified(entries: list[Recalled], evidence: Evidence, z: FloatArray) -> list[Recalled]:
+    """The recalled with history exchanged for as many that are good for different reasons."""
+    recalled, rest = entries[: evidence.top_k], entries[evidence.top_k :]
+    known = [entry for entry in (*recalled, *rest) if entry.cluster is not None]
+    count = sum(entry.cluster is not None for entry in recalled)
+    if not count:
+        return entries
+    chosen = diverse(
+        np.array([entry.score for entry in known]),
+        z[[evidence.matrix.row[entry.model] for entry in known]],
+        np.array([entry.cluster for entry in known]),
+        top_k=count,
+        seed=evidence.seed,
+    )
+    kept = {known[index].model for index in chosen} | {entry.model for entry in recalled if entry.cluster is None}
+    return [e for e in entries if e.model in kept] + [e for e in entries if e.model not in kept]
+
+
+def _regime(evidence: Evidence, trust: Trust, better: float, tried: int) -> str:
+    n_seen, proxies = len(evidence.clustering.number), " and ".join(evidence.proxies)
     if not n_seen:
         if evidence.scores:
+            rank = "ranks" if len(evidence.proxies) == 1 else "rank"
             return (
-                f"Day one: no candidate has history, so {proxy} alone ranks them. Every selection adds to the history."
+                f"Day one: no candidate has history, so {proxies} alone {rank} them. Every selection adds to the "
+                "history."
             )
         return (
             "Day one: no candidate has history and there is no proxy score, so they are drawn at random (from the "
@@ -104,17 +143,22 @@ def _regime(evidence: Evidence, trust: Trust) -> str:
     if evidence.unseen:
         sentences[0] += f", {len(evidence.unseen)} without history taken as average"
     if not evidence.scores:
-        sentences.append(
-            f"No {'proxy' if proxy is None else proxy} score on the target: one may tell models apart here"
-        )
+        sentences.append("No proxy score on the target: one may tell models apart here")
     elif not trust.n_datasets:
         sentences.append(
-            f"{proxy} is not trusted (0.00) beside the history, since no benchmark dataset has it recorded for "
-            f"{MIN_MODELS} models: recording it there would show what it is worth"
+            f"{proxies} not trusted (0.00) beside the history, since no benchmark dataset has {MIN_MODELS} models "
+            "scored: recording proxies there would show what they are worth"
         )
     else:
+        weights = ", ".join(f"{proxy} {trust.beside_prior[proxy]:.2f}" for proxy in evidence.proxies)
+        alone = ", ".join(f"{proxy} {trust.alone[proxy]:.2f}" for proxy in evidence.proxies)
         sentences.append(
-            f"{proxy} is trusted {trust.beside_prior:.2f} beside the history and {trust.alone:.2f} without, as learned "
-            f"on {counted(trust.n_datasets, 'benchmark dataset')}; recording it on more would settle it"
+            f"Trusted beside the history (itself {trust.prior:.2f}): {weights}; without: {alone}, as learned on "
+            f"{counted(trust.n_datasets, 'benchmark dataset')}"
+        )
+    if better > 0:
+        sentences.append(
+            f"Chosen across clusters: on {counted(tried, 'benchmark dataset')}, each left out in turn, the best "
+            f"recalled is {better:.2f} deviations better so than by score alone"
         )
     return ". ".join(sentences) + "."

@@ -18,21 +18,27 @@ class Evidence:
     Args:
         matrix: The zoo's history, the target left out; rows and columns by name, none of them empty.
         clustering: The clusters of the candidates that have a row in `matrix`.
-        unseen: The candidates without one, in the order in which ties among them fall: by proxy score, those without
-            a score after those with, in an order drawn at random.
-        proxy: The name of the proxy, or `None`.
-        scores: Its scores on the target by model, finite.
-        propagate: Whether members take the score of their cluster's representative.
-        recorded: Its recorded scores by (model, dataset).
+        unseen: The candidates without one, in an order drawn at random, in which ties among them fall.
+        scores: Proxy scores on the target, finite, by proxy and model; no proxy without a score.
+        propagate: Whether members take the scores of their cluster's representative.
+        recorded: Recorded scores of those proxies, by proxy and (model, dataset).
+        top_k: How many models are recalled.
+        seed: Seeds what is drawn.
     """
 
     matrix: PerformanceMatrix
     clustering: Clustering
     unseen: tuple[str, ...]
-    proxy: str | None
-    scores: Mapping[str, float]
+    scores: Mapping[str, Mapping[str, float]]
     propagate: Propagate
-    recorded: Mapping[tuple[str, str], float]
+    recorded: Mapping[str, Mapping[tuple[str, str], float]]
+    top_k: int
+    seed: int
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The names of the proxies, in the order in which they were given."""
+        return tuple(self.scores)
 
 
 def counted(number: int, noun: str) -> str:

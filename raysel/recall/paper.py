@@ -15,11 +15,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from raysel.arrays import FloatArray
+from raysel.arrays import FloatArray, IntArray
 from raysel.errors import DataError
 from raysel.history import PerformanceMatrix
 from raysel.recall import similarity
-from raysel.recall.clustering import Clustering
+from raysel.recall.clustering import Clustering, cut
 from raysel.recall.evidence import Evidence, Propagate, counted
 from raysel.recall.shortlist import Recalled
 
@@ -65,6 +65,11 @@ def distances(matrix: PerformanceMatrix) -> FloatArray:
     return similarity.distances(np.where(P > 0, P, np.nan))
 
 
+def grouped(matrix: PerformanceMatrix, tau: float | None) -> tuple[IntArray, float]:
+    """(n_models,) cluster numbers and the tau in force: average linkage, cut at tau or by the best silhouette."""
+    return cut(distances(matrix), tau)
+
+
 def weights(proxy: str | None, scores: Mapping[str, float]) -> dict[str, float]:
     """The weight of each scored model: exp(LEEP), or another proxy scaled to [1/e, 1] (1 where all are equal).
 
@@ -97,10 +102,10 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
     come after those with. Ties by mean performance, then by name.
     """
     clustering = evidence.clustering
-    used = {
-        model: evidence.scores[model] for model in to_score(clustering, evidence.propagate) if model in evidence.scores
-    }
-    weight = weights(evidence.proxy, used)
+    name = next(iter(evidence.proxies), None)
+    scores = evidence.scores[name] if name is not None else {}
+    used = {model: scores[model] for model in to_score(clustering, evidence.propagate) if model in scores}
+    weight = weights(name, used)
     otherwise = float(np.mean([*weight.values()])) if weight else 1.0
     mean = dict(zip(evidence.matrix.models, standing(evidence.matrix).tolist(), strict=True))
     several = clustering.standing_for_others
@@ -120,14 +125,14 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
         elif proxy is None:
             why = "the weight of an average model, as no proxy score was had"
         else:
-            why = f"the weight of {evidence.proxy} {proxy:.4g}"
+            why = f"the weight of {name} {proxy:.4g}"
             why += "" if source == model else f" of its representative {source}"
         seen.append(
             Recalled(
                 model=model,
                 cluster=number,
                 representative=representative,
-                proxy=proxy,
+                proxies={} if proxy is None or name is None else {name: proxy},
                 score=mean[model] * factor,
                 reason=f"mean performance {mean[model]:.4f} x {factor:.4f}, {why}",
             )
@@ -138,18 +143,18 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
             model=model,
             cluster=None,
             representative=None,
-            proxy=evidence.scores.get(model),
+            proxies={} if name is None or model not in scores else {name: scores[model]},
             score=0.0,
             reason="no history, mean performance unknown (0); "
             + (
-                f"ranked after the others by {evidence.proxy} {evidence.scores[model]:.4g}"
-                if model in evidence.scores
+                f"ranked after the others by {name} {scores[model]:.4g}"
+                if model in scores
                 else "no proxy score either, so placed last at random"
             ),
         )
-        for model in evidence.unseen
+        for model in sorted(evidence.unseen, key=lambda model: -scores.get(model, -np.inf))
     ]
-    return [*seen, *unseen], _regime(evidence, used)
+    return [*seen, *unseen], _regime(evidence, name, used)
 
 
 def _cosines(matrix: PerformanceMatrix, models: list[str], others: tuple[str, ...]) -> FloatArray:
@@ -163,15 +168,15 @@ def _cosines(matrix: PerformanceMatrix, models: list[str], others: tuple[str, ..
     return cosine
 
 
-def _regime(evidence: Evidence, used: Mapping[str, float]) -> str:
+def _regime(evidence: Evidence, name: str | None, used: Mapping[str, float]) -> str:
     n_seen, n_unseen = len(evidence.clustering.number), len(evidence.unseen)
     if not n_seen:
-        by = f"{evidence.proxy} alone ranks them" if evidence.scores else "they are drawn at random (from the seed)"
+        by = f"{name} alone ranks them" if name is not None else "they are drawn at random (from the seed)"
         return f"Day one: no candidate has history, so {by}. Every selection adds to the history."
     benchmarks = counted(len(evidence.matrix.datasets), "benchmark dataset")
     regime = f"{counted(n_seen, 'candidate')} ranked by mean performance on {benchmarks} "
     if used:
-        regime += f"x the weight of {evidence.proxy}, had for {counted(len(used), 'model')}."
+        regime += f"x the weight of {name}, had for {counted(len(used), 'model')}."
     else:
         regime += "alone: without a proxy score on the target every weight is 1."
     if n_unseen:

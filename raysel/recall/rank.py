@@ -7,11 +7,11 @@ from typing import Literal, Protocol, get_args
 
 import numpy as np
 
-from raysel.arrays import FloatArray
+from raysel.arrays import FloatArray, IntArray
 from raysel.errors import NothingToRecallError, OptionError, UnknownNameError
 from raysel.history import PerformanceMatrix
 from raysel.recall import default, paper
-from raysel.recall.clustering import Clustering, cut
+from raysel.recall.clustering import Clustering
 from raysel.recall.evidence import PROPAGATIONS, Evidence, Propagate
 from raysel.recall.shortlist import Recalled, Shortlist
 
@@ -20,10 +20,10 @@ METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class _Rules(Protocol):
-    """What a method's module has: how good each model is on average, how unlike two are, whom to score, how to rank."""
+    """What a method's module has: how good each model is on average, its clusters, whom to score, how to rank."""
 
     def standing(self, matrix: PerformanceMatrix) -> FloatArray: ...
-    def distances(self, matrix: PerformanceMatrix) -> FloatArray: ...
+    def grouped(self, matrix: PerformanceMatrix, tau: float | None) -> tuple[IntArray, float]: ...
     def to_score(self, clustering: Clustering, propagate: Propagate) -> tuple[str, ...]: ...
     def rank(self, evidence: Evidence) -> tuple[list[Recalled], str]: ...
 
@@ -39,7 +39,8 @@ def cluster(matrix: PerformanceMatrix, *, method: Method = "default", tau: float
     Args:
         matrix: The history, the target left out.
         method: `default` compares z-scores, so that columns may be on any scale; `paper` compares scores in [0, 1].
-        tau: The linkage distance up to which clusters merge; by default the cut with the best silhouette.
+        tau: The linkage distance up to which clusters merge; by default the method's own cut: `default` has a cluster
+            to every four models, `paper` the one with the best silhouette.
 
     Raises:
         UnknownNameError: If the method is unknown.
@@ -51,7 +52,7 @@ def cluster(matrix: PerformanceMatrix, *, method: Method = "default", tau: float
     (('b', 'a'), ('c',))
     """
     rules, matrix = _rules(method), _canonical(matrix)
-    numbers, tau = cut(rules.distances(matrix), tau)
+    numbers, tau = rules.grouped(matrix, tau)
     groups: list[list[str]] = [[] for _ in range(numbers.max(initial=-1) + 1)]
     for model, number in zip(matrix.models, numbers, strict=True):
         groups[number].append(model)
@@ -96,10 +97,9 @@ def rank(
     clustering: Clustering | None = None,
     method: Method = "default",
     top_k: int = 10,
-    proxy: str | None = None,
-    proxy_scores: Mapping[str, float] | None = None,
+    proxy_scores: Mapping[str, Mapping[str, float]] | None = None,
     propagate: Propagate = "representative",
-    recorded: Mapping[tuple[str, str], float] | None = None,
+    recorded: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
     tau: float | None = None,
     seed: int = 0,
 ) -> Shortlist:
@@ -115,15 +115,14 @@ def rank(
         clustering: What `cluster` made of `matrix` with the same method; made here by default.
         method: `default` (`raysel.recall.default`) or `paper` (`raysel.recall.paper`).
         top_k: How many models to recall, at least 1.
-        proxy: The name of the proxy that the scores are from; `leep` has a weight of its own in the paper's method.
-        proxy_scores: Proxy scores on the target by model, higher is better. One that is missing, NaN or infinite counts
-            as average.
+        proxy_scores: Proxy scores on the target by proxy and model, higher is better. One that is missing, NaN or
+            infinite counts as average. The paper's method takes one proxy; `leep` has a weight of its own there.
         propagate: `representative`: members take the score of their cluster's representative (under `default` only
             those that were not scored themselves). `own`: each model has its own score or none.
-        recorded: That proxy's scores by (model, dataset) on the benchmark datasets, from which `default` learns how far
-            to trust it.
-        tau: The linkage distance up to which clusters merge; by default the cut with the best silhouette.
-        seed: For the order of candidates of which nothing at all is known.
+        recorded: Those proxies' scores by (model, dataset) on the benchmark datasets, from which `default` learns how
+            far to trust each.
+        tau: As for `cluster`.
+        seed: For the order of candidates of which nothing at all is known, and what else is drawn.
 
     Raises:
         NothingToRecallError: If there are no candidates.
@@ -143,16 +142,19 @@ def rank(
         raise OptionError("top_k", top_k, "an integer of at least 1")
     if not isinstance(seed, int) or seed < 0:
         raise OptionError("seed", seed, "an integer of at least 0")
-    if proxy is None and (proxy_scores or recorded):
-        raise OptionError("proxy", proxy, "the name of the proxy whose scores are given")
     if clustering is not None and tau is not None:
         raise OptionError("tau", tau, "left out where a clustering is given")
     candidates = sorted(set(candidates))
     if not candidates:
         raise NothingToRecallError("`candidates` is empty, but must name at least one model to choose from")
 
-    given = proxy_scores or {}
-    scores = {model: float(given[model]) for model in candidates if isfinite(given.get(model, np.nan))}
+    given = {
+        proxy: {m: float(found[m]) for m in candidates if isfinite(found.get(m, np.nan))}
+        for proxy, found in (proxy_scores or {}).items()
+    }
+    scores = {proxy: found for proxy, found in given.items() if found}
+    if method == "paper" and len(scores) > 1:
+        raise OptionError("proxy_scores", list(scores), "of one proxy for the paper's method")
     clustering, unseen = _split(
         rules, matrix, candidates, clustering or cluster(matrix, method=method, tau=tau), method
     )
@@ -161,17 +163,22 @@ def rank(
         Evidence(
             matrix=matrix,
             clustering=clustering,
-            unseen=tuple(sorted(shuffled, key=lambda model: -scores.get(model, -np.inf))),
-            proxy=proxy,
+            unseen=tuple(shuffled),
             scores=scores,
             propagate=propagate,
-            recorded=recorded or {},
+            recorded={proxy: (recorded or {}).get(proxy, {}) for proxy in scores},
+            top_k=top_k,
+            seed=seed,
         )
     )
     if top_k > len(entries):
         regime += f" All {len(entries)} are recalled, fewer than the {top_k} asked for."
     return Shortlist(
-        method=method, entries=tuple(entries[:top_k]), clusters=clustering.clusters, proxy=proxy, regime=regime
+        method=method,
+        entries=tuple(entries[:top_k]),
+        clusters=clustering.clusters,
+        proxies=tuple(scores),
+        regime=regime,
     )
 
 

@@ -15,7 +15,7 @@ class Recalled:
         model: Its name.
         cluster: The number of its cluster in `Shortlist.clusters`; `None` for a model without history.
         representative: The model whose proxy score stands for the cluster; `None` for a model without history.
-        proxy: The proxy score that it was ranked with, or `None` where none was had.
+        proxies: The proxy scores that it was ranked with, by proxy; its representative's where it has none of its own.
         score: The recall score; higher is better. The scale is the method's.
         reason: Why it is here, as a sentence with the numbers in it.
     """
@@ -23,7 +23,7 @@ class Recalled:
     model: str
     cluster: int | None
     representative: str | None
-    proxy: float | None
+    proxies: Mapping[str, float]
     score: float
     reason: str
 
@@ -36,15 +36,15 @@ class Shortlist:
         method: The method that ranked them.
         entries: One `Recalled` a model, best first.
         clusters: The models of each cluster, the clusters by number.
-        proxy: The name of the proxy in force, or `None`.
-        regime: What the ranking rests on, as a sentence (how much history, how far the proxy is trusted, and what
-            would improve it).
+        proxies: The names of the proxies in force.
+        regime: What the ranking rests on, in sentences (how much history, how far the proxies are trusted, whether
+            models were chosen to be good for different reasons, and what would improve it).
     """
 
     method: str
     entries: tuple[Recalled, ...]
     clusters: tuple[tuple[str, ...], ...]
-    proxy: str | None
+    proxies: tuple[str, ...]
     regime: str
 
     @property
@@ -61,10 +61,10 @@ class Shortlist:
         return dict(zip(self.models, z.tolist(), strict=True))
 
     def as_dict(self) -> dict[str, object]:
-        """Plain data for JSON: `method`, `proxy`, `regime`, `shortlist`, `clusters`."""
+        """Plain data for JSON: `method`, `proxies`, `regime`, `shortlist`, `clusters`."""
         return {
             "method": self.method,
-            "proxy": self.proxy,
+            "proxies": list(self.proxies),
             "regime": self.regime,
             "shortlist": [asdict(entry) for entry in self.entries],
             "clusters": [list(cluster) for cluster in self.clusters],

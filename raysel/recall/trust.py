@@ -1,77 +1,120 @@
-"""How far a proxy is to be trusted, learned from what it was worth on benchmark datasets.
+"""How far proxies are to be trusted beside the history, learned from what they were worth on benchmark datasets.
 
-Notation, on one benchmark dataset: z the z-scores of the models' finals, p their prior from the *other* datasets, q the
-z-scores of their proxy scores there.
+Notation, on one benchmark dataset: z (n_models,) the z-scores of the models' finals, p their prior from the *other*
+datasets, q (n_models, n_proxies) the z-scores of their proxy scores there, 0 where a proxy has none.
+
+    z ~ b p + q t,   b and t least squares over all benchmark datasets that have proxy scores, each of weight 1,
+                     pulled towards b = 1, t = 0 as if two more datasets had shown the prior alone to be right, t >= 0
+
+A worthless proxy has t about 0; proxies that say the same share their weight; and the better they are, the less is left
+to the prior.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.optimize import lsq_linear
 
+from raysel.arrays import FloatArray
 from raysel.history import PerformanceMatrix
 from raysel.recall.prior import standardise
 
 MIN_MODELS = 5
 """Models that must be both scored and measured on a dataset for it to teach anything."""
 
+_PULL = 2.0  # datasets
+_ALONE = 1.0  # trust in proxies without any record: the best guess there is
+
+Recorded = Mapping[str, Mapping[tuple[str, str], float]]
+"""Proxy scores by proxy, then (model, dataset)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """The weight of a proxy's z-score: z-scores of the final that one deviation of the proxy is worth.
+    """Weights of the prior and of proxies' z-scores in the expected z-score of a model's final.
 
     Args:
-        beside_prior: For a model with history, on top of its prior; not negative.
-        alone: For a model without; not negative.
+        prior: The weight of the prior of a model with history; not negative.
+        beside_prior: The weight of each proxy beside it, by name; not negative.
+        alone: The weight of each proxy for a model without history; not negative.
         n_datasets: The benchmark datasets it was learned on.
     """
 
-    beside_prior: float
-    alone: float
-    n_datasets: int
+    prior: float = 1.0
+    beside_prior: Mapping[str, float] = field(default_factory=dict)
+    alone: Mapping[str, float] = field(default_factory=dict)
+    n_datasets: int = 0
 
 
-def learn(matrix: PerformanceMatrix, recorded: Mapping[tuple[str, str], float]) -> Trust:
-    """Learn trust from a proxy's recorded scores.
-
-    On each dataset the least-squares slope of what the prior leaves unexplained, z - p, on q is what one deviation of
-    the proxy adds there; trust is the mean of these slopes, shrunk as if two more datasets had shown the proxy to be
-    worthless, and not below 0: Σ_d slope_d / (n_datasets + 2). A worthless proxy has slopes about 0. `alone` is the
-    same with p = 0.
+def learn(matrix: PerformanceMatrix, recorded: Recorded) -> Trust:
+    """Learn trust from recorded scores.
 
     Args:
         matrix: The history, the target left out.
-        recorded: Proxy scores by (model, dataset); what is not finite, or not measured in `matrix`, is passed over.
+        recorded: Scores by proxy and (model, dataset); what is not finite, or not measured in `matrix`, is passed over.
 
     >>> models, datasets = tuple("abcdef"), ("x", "y")
     >>> values = np.array([[1.0, 6.0], [2.0, 4.0], [3.0, 5.0], [4.0, 2.0], [5.0, 3.0], [6.0, 1.0]])
     >>> matrix = PerformanceMatrix(models=models, datasets=datasets, values=values)
     >>> oracle = {(m, d): values[i, j] for i, m in enumerate(models) for j, d in enumerate(datasets)}
-    >>> learn(matrix, oracle)
-    Trust(beside_prior=0.647..., alone=0.5, n_datasets=2)
+    >>> trust = learn(matrix, {"oracle": oracle})
+    >>> round(trust.beside_prior["oracle"], 2), trust.alone["oracle"], trust.n_datasets
+    (0.64, 0.5, 2)
     """
+    names = sorted(recorded)
     z = standardise(matrix.values)
-    measured = ~np.isnan(z)
-    # As `prior` of the other datasets, for every dataset at once.
-    others = np.nansum(z, axis=1, keepdims=True) - np.nan_to_num(z)
-    p = others / (measured.sum(axis=1, keepdims=True) - measured + 2)
-    column = {dataset: index for index, dataset in enumerate(matrix.datasets)}
-    rows: dict[int, list[int]] = defaultdict(list)
-    scores: dict[int, list[float]] = defaultdict(list)
-    for (model, dataset), score in recorded.items():
-        i, j = matrix.row.get(model), column.get(dataset)
-        if i is not None and j is not None and measured[i, j] and np.isfinite(score):
-            rows[j].append(i)
-            scores[j].append(score)
-    beside, alone = [], []
-    for j, taught in sorted(rows.items()):
-        if len(taught) >= MIN_MODELS:
-            q = standardise(np.array(scores[j]))
-            beside.append(float(np.mean(q * (z[taught, j] - p[taught, j]))))
-            alone.append(float(np.mean(q * z[taught, j])))
+    taught = _taught(matrix, recorded, names, ~np.isnan(z))
+    if not taught:
+        return Trust(beside_prior=dict.fromkeys(names, 0.0), alone=dict.fromkeys(names, 0.0))
+    total, count = np.nansum(z, axis=1), (~np.isnan(z)).sum(axis=1)
+    inputs, outcomes = [], []
+    for j, (rows, q) in taught.items():
+        p = (total[rows] - z[rows, j]) / (count[rows] - 1 + 2)
+        weight = len(rows) ** -0.5
+        inputs.append(weight * np.column_stack([p, q]))
+        outcomes.append(weight * z[rows, j])
+    X, y = np.vstack(inputs), np.concatenate(outcomes)
+    towards = np.array([1.0, *np.zeros(len(names))])
+    weights, alone = _pulled(X, y, towards), _pulled(X[:, 1:], y, towards[1:])
     return Trust(
-        beside_prior=max(0.0, sum(beside) / (len(beside) + 2)),
-        alone=max(0.0, sum(alone) / (len(alone) + 2)),
-        n_datasets=len(alone),
+        prior=float(weights[0]),
+        beside_prior=dict(zip(names, weights[1:].tolist(), strict=True)),
+        alone=dict(zip(names, alone.tolist(), strict=True)),
+        n_datasets=len(taught),
     )
+
+
+def unlearned(names: Sequence[str]) -> Trust:
+    """Trust where no model has history, so that how far to trust the proxies beside it does not arise: equal shares."""
+    share = _ALONE / max(1, len(names))
+    return Trust(beside_prior=dict.fromkeys(names, 0.0), alone=dict.fromkeys(names, share))
+
+
+def _taught(
+    matrix: PerformanceMatrix, recorded: Recorded, names: Sequence[str], measured: np.ndarray
+) -> dict[int, tuple[list[int], FloatArray]]:
+    """By column of `matrix`, the rows that are scored and measured there, and their (n_rows, n_proxies) q."""
+    column = {dataset: index for index, dataset in enumerate(matrix.datasets)}
+    scores: dict[int, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for name in names:
+        for (model, dataset), score in recorded[name].items():
+            i, j = matrix.row.get(model), column.get(dataset)
+            if i is not None and j is not None and measured[i, j] and np.isfinite(score):
+                scores[j][i][name] = score
+    found = {}
+    for j, by_row in sorted(scores.items()):
+        rows = sorted(by_row)
+        if len(rows) >= MIN_MODELS:
+            table = np.array([[by_row[row].get(name, np.nan) for name in names] for row in rows])
+            found[j] = (rows, np.nan_to_num(standardise(table)))
+    return found
+
+
+def _pulled(X: FloatArray, y: FloatArray, towards: FloatArray) -> FloatArray:
+    """Non-negative least squares with a ridge about `towards`."""
+    ridge = np.sqrt(_PULL) * np.eye(X.shape[1])
+    solved = lsq_linear(np.vstack([X, ridge]), np.concatenate([y, ridge @ towards]), bounds=(0, np.inf), method="bvls")
+    weights: FloatArray = np.maximum(solved.x, 0.0)
+    return weights

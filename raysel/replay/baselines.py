@@ -12,7 +12,6 @@ import numpy as np
 
 from raysel.errors import OptionError
 from raysel.history.curves import Curve
-from raysel.trends import stages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,16 @@ def successive_halving(curves: Sequence[Curve]) -> Outcome:
     Raises:
         OptionError: If the curves are none, or not what is asked for.
     """
-    return _replay(curves, stages(max_t=_planned_steps(curves), grace_period=0))
+    return _replay(curves, equal_stages(_planned_steps(curves)))
+
+
+def equal_stages(max_t: float) -> tuple[float, ...]:
+    """The ends of five equal parts of a run, in steps.
+
+    >>> equal_stages(5)
+    (1.0, 2.0, 3.0, 4.0, 5.0)
+    """
+    return tuple(part * max_t / 5 for part in range(1, 6))
 
 
 def _replay(curves: Sequence[Curve], marks: Sequence[float]) -> Outcome:

@@ -1,11 +1,11 @@
 """Every method on every target: what would selection have cost and lost on a history's own past?"""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from raysel.errors import OptionError, UnknownNameError
 from raysel.replay.engine import replay
-from raysel.replay.methods import METHODS, Method, Setting
+from raysel.replay.methods import METHODS, Method, Setting, lacking
 from raysel.replay.metrics import Row, row
 from raysel.replay.outcome import Costs, Replay
 from raysel.replay.snapshot import Snapshot
@@ -17,7 +17,7 @@ Told = Callable[[Row], None]
 def compare(
     history: Snapshot,
     *,
-    methods: Iterable[str] = tuple(METHODS),
+    methods: Iterable[str] | Mapping[str, Method] | None = None,
     leave_out: Sequence[str] = (),
     gpus: Sequence[int] = (1,),
     seeds: int = 1,
@@ -29,7 +29,8 @@ def compare(
 
     Args:
         history: The recorded runs.
-        methods: Names from `METHODS`.
+        methods: Names from `METHODS`, or methods of your own by name; by default all of `METHODS` that the history has
+            what it takes for.
         leave_out: The datasets to be the target in turn; by default all with more than `top_k` models to choose from
             (with no more, recall has nothing to leave out), and if there are none, all with two models or more.
         gpus: How many trials can run at a time, each number in turn; regret and steps are those of the first.
@@ -43,12 +44,10 @@ def compare(
 
     Raises:
         UnknownNameError: If a method or a dataset is not known.
-        OptionError: If an option breaks its rule, or no dataset has two models to choose from.
+        OptionError: If an option breaks its rule, no dataset has two models to choose from, or a method that was asked
+            for cannot be replayed.
     """
-    chosen = tuple(dict.fromkeys(methods))
-    for name in chosen:
-        if name not in METHODS:
-            raise UnknownNameError("method", name, METHODS)
+    chosen = _chosen(history, methods)
     for option, number in (("seeds", seeds), ("top_k", top_k), *(("gpus", number) for number in gpus)):
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise OptionError(option, number, "an integer of at least 1")
@@ -62,12 +61,26 @@ def compare(
     for target in names:
         for seed in range(seeds):
             setting = Setting(task=task(history, target, seed=seed), top_k=top_k, seed=seed)
-            for name in chosen:
-                replays = {number: _replayed(METHODS[name], setting, number, costs or Costs()) for number in gpus}
+            for name, method in chosen.items():
+                replays = {number: _replayed(method, setting, number, costs or Costs()) for number in gpus}
                 rows.append(row(setting.task, replays, method=name, seed=seed))
                 if told is not None:
                     told(rows[-1])
     return tuple(rows)
+
+
+def _chosen(history: Snapshot, methods: Iterable[str] | Mapping[str, Method] | None) -> Mapping[str, Method]:
+    if methods is None:
+        lack = lacking(history)
+        return {name: method for name, method in METHODS.items() if name not in lack}
+    known = methods if isinstance(methods, Mapping) else METHODS
+    for name in methods:
+        if name not in known:
+            raise UnknownNameError("method", name, known)
+    chosen = {name: known[name] for name in methods}
+    for name, reason in lacking(history, chosen).items():
+        raise OptionError("methods", name, f"one that can be replayed here: {reason}")
+    return chosen
 
 
 def _replayed(method: Method, setting: Setting, gpus: int, costs: Costs) -> Replay:

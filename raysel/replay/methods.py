@@ -1,12 +1,16 @@
 """Methods as data: what each way of choosing a model proposes, and what it does with the trials.
 
 `METHODS` maps a name to a `Method`. Those that end in `-k` run on the models that raysel's default recalls, those in
-`-all` on every model of the target. Ray's own schedulers are the real ones.
+`-all` on every model of the target; but `random-k` and `largest-k` recall in their own way. Halving is plain successive
+halving, which knows no history, so that only the recall differs between these three. Ray's own schedulers are the real
+ones, and so is Optuna.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,7 +24,11 @@ from ray.tune.schedulers import (
 from ray.tune.search import Searcher
 from ray.tune.search.sample import Categorical
 
-from raysel.replay.engine import InOrder, OneStage, RecordedRecall
+from raysel.proxies import PROXIES
+from raysel.recall import Propagate
+from raysel.replay.baselines import equal_stages
+from raysel.replay.engine import Halving, InOrder, RecordedRecall, UpTo
+from raysel.replay.snapshot import Snapshot
 from raysel.replay.tasks import Task
 from raysel.tune.scheduler import PolicyOption, TrendScheduler
 
@@ -39,10 +47,22 @@ class Setting:
     top_k: int
     seed: int
 
-    def recalling(self, method: str) -> RecordedRecall:
-        """A recall on the task that knows no space yet."""
+    def recalling(
+        self, method: str, *, propagate: Propagate = "representative", proxies: Sequence[str] | None = None
+    ) -> RecordedRecall:
+        """A recall on the task that knows no space yet; by default with logme, or with what is on record instead."""
+        if proxies is None:
+            rows = self.task.history.proxies()
+            recorded = set(rows.loc[rows["dataset"] == self.task.target, "proxy"])
+            proxies = ("logme",) if "logme" in recorded else tuple(recorded & PROXIES.keys())
         return RecordedRecall(
-            self.task.history, target=self.task.target, method=method, top_k=self.top_k, seed=self.seed
+            self.task.history,
+            target=self.task.target,
+            method=method,
+            top_k=self.top_k,
+            proxies=sorted(proxies),
+            propagate=propagate,
+            seed=self.seed,
         )
 
     @property
@@ -70,6 +90,12 @@ class Setting:
         drawn = np.random.default_rng([self.seed, *self.task.target.encode()]).permutation(len(models))
         return tuple(models[i] for i in drawn)
 
+    @cached_property
+    def largest_first(self) -> tuple[str, ...]:
+        """Every model of the task, the one with most parameters first; those of unknown size last, ties by name."""
+        size = _sizes(self.task.history)
+        return tuple(sorted(self.task.runs, key=lambda model: (-size.get(model, 0.0), model)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
@@ -80,12 +106,14 @@ class Method:
         searcher: Makes what proposes the models; its `spent` is the seconds that choosing them took, 0 if it has none.
         scheduler: Makes what decides on the trials.
         may_hang: Whether the scheduler is known to wait for ever at times, so that the replay needs a time budget.
+        lacks: Says what the method needs that is not there for a history; `None` where it can be replayed.
     """
 
     told: str
     searcher: Callable[[Setting], Searcher]
     scheduler: Callable[[Setting], TrialScheduler]
     may_hang: bool = False
+    lacks: Callable[[Snapshot], str | None] = lambda history: None
 
 
 def _units(setting: Setting) -> Any:
@@ -122,6 +150,45 @@ def _random(setting: Setting) -> Searcher:
     return InOrder(setting.shuffled[: setting.top_k])
 
 
+def _largest(setting: Setting) -> Searcher:
+    return InOrder(setting.largest_first[: setting.top_k])
+
+
+def _sizes(history: Snapshot) -> dict[str, float]:
+    known = history.models().dropna(subset=["parameters"])
+    return dict(zip(known["model"], known["parameters"].astype(float), strict=True))
+
+
+def _lacks_sizes(history: Snapshot) -> str | None:
+    absent = sorted({curve.model for curve in history.curves()} - _sizes(history).keys())
+    return f"the history has no parameters of {len(absent)} models, among them {absent[0]}" if absent else None
+
+
+def _lacks_proxies(history: Snapshot) -> str | None:
+    recorded = set(history.proxies()["proxy"])
+    return None if recorded & PROXIES.keys() else "the history has no proxy scores"
+
+
+def _tpe(setting: Setting) -> Searcher:
+    import optuna
+    from ray.tune.search.optuna import OptunaSearch
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else a line a trial
+    return UpTo(len(setting.task.runs), OptunaSearch(seed=setting.seed))
+
+
+def _lacks_optuna(history: Snapshot) -> str | None:
+    return None if find_spec("optuna") else "Optuna is not installed (it comes with raysel[benchmarks])"
+
+
+def _halving(setting: Setting) -> TrialScheduler:
+    return Halving(stages=equal_stages(setting.task.max_t)[:-1])
+
+
+def _one_stage(setting: Setting) -> TrialScheduler:
+    return Halving(stages=equal_stages(setting.task.max_t)[:1], reduction=math.inf)
+
+
 def _asha(reduction: int) -> Callable[[Setting], TrialScheduler]:
     return lambda setting: AsyncHyperBandScheduler(time_attr="units", max_t=_units(setting), reduction_factor=reduction)
 
@@ -132,6 +199,20 @@ def _hyperband(setting: Setting) -> TrialScheduler:
 
 def _fifo(setting: Setting) -> TrialScheduler:
     return FIFOScheduler()
+
+
+def asha(reduction: int, *, recalled: bool = False) -> Method:
+    """Ray's ASHA on all models or on the recalled ones.
+
+    Args:
+        reduction: Of the trials at a rung one in so many goes on, at least 2.
+        recalled: Whether on the recalled ones alone.
+    """
+    return Method(
+        told=f"Ray's ASHA with reduction {reduction} on {'the recalled' if recalled else 'all'}",
+        searcher=_recalled if recalled else _all,
+        scheduler=_asha(reduction),
+    )
 
 
 METHODS: Mapping[str, Method] = {
@@ -145,6 +226,12 @@ METHODS: Mapping[str, Method] = {
         searcher=lambda setting: setting.recalling("default"),
         scheduler=_trend("default", "async"),
     ),
+    "default-own": Method(
+        told="default, each model scored by the proxy itself",
+        searcher=lambda setting: setting.recalling("default", propagate="own"),
+        scheduler=_trend("default"),
+        lacks=_lacks_proxies,
+    ),
     "paper": Method(
         told="recall and fine selection of arXiv 2404.00069",
         searcher=lambda setting: setting.recalling("paper"),
@@ -156,25 +243,26 @@ METHODS: Mapping[str, Method] = {
         searcher=_first_recalled,
         scheduler=_fifo,
     ),
-    "halving-all": Method(
-        told="successive halving at five equal stages, on all", searcher=_all, scheduler=_trend("default")
+    "halving-all": Method(told="successive halving at five equal stages, on all", searcher=_all, scheduler=_halving),
+    "halving-k": Method(told="the same on the recalled", searcher=_recalled, scheduler=_halving),
+    "random-k": Method(told="the same on as many drawn at random", searcher=_random, scheduler=_halving),
+    "largest-k": Method(
+        told="the same on as many with the most parameters", searcher=_largest, scheduler=_halving, lacks=_lacks_sizes
     ),
-    "halving-k": Method(told="the same on the recalled", searcher=_recalled, scheduler=_trend("default")),
-    "random-k": Method(told="the same on as many drawn at random", searcher=_random, scheduler=_trend("default")),
     "one-stage-k": Method(
-        told="a fifth of the steps on the recalled, then the best",
-        searcher=_recalled,
-        scheduler=lambda setting: OneStage(at=setting.task.max_t / 5),
+        told="a fifth of the steps on the recalled, then the best", searcher=_recalled, scheduler=_one_stage
     ),
     **{
-        f"asha-{reduction}-{scope}": Method(
-            told=f"Ray's ASHA with reduction {reduction} on {'all' if scope == 'all' else 'the recalled'}",
-            searcher=_all if scope == "all" else _recalled,
-            scheduler=_asha(reduction),
-        )
+        f"asha-{reduction}-{scope}": asha(reduction, recalled=scope == "k")
         for reduction in (2, 3, 4)
         for scope in ("all", "k")
     },
+    "tpe-asha-3": Method(
+        told="Optuna's TPE proposing as many trials as there are models, with ASHA, reduction 3",
+        searcher=_tpe,
+        scheduler=_asha(3),
+        lacks=_lacks_optuna,
+    ),
     "hyperband-all": Method(told="Ray's HyperBand on all", searcher=_all, scheduler=_hyperband, may_hang=True),
     "median-all": Method(
         told="Ray's median stopping rule on all",
@@ -182,3 +270,9 @@ METHODS: Mapping[str, Method] = {
         scheduler=lambda setting: MedianStoppingRule(time_attr="units", grace_period=1, min_samples_required=3),
     ),
 }
+
+
+def lacking(history: Snapshot, methods: Mapping[str, Method] = METHODS) -> dict[str, str]:
+    """What those methods need that cannot be replayed on a history, by name."""
+    found = {name: method.lacks(history) for name, method in methods.items()}
+    return {name: reason for name, reason in found.items() if reason is not None}

@@ -107,7 +107,9 @@ def row(task: Task, replays: Mapping[int, Replay], *, method: str, seed: int) ->
     """
     first = next(iter(replays.values()))
     finals, selected = task.finals, first.selected
-    trial = next((trial for trial in first.trials if trial.model == task.best), None)
+    # A searcher may propose a model more than once: how far it came counts.
+    of_best = [trial for trial in first.trials if trial.model == task.best]
+    trial = max(of_best, key=lambda one: one.steps, default=None)
     at_random = finals[task.best] - float(np.mean(list(finals.values())))
     dropped_at = 0.0 if trial is None else trial.stopped_at
     return Row(

@@ -26,13 +26,18 @@ class Snapshot(History):
         self._pinned = history.parts()
         self._curves = tuple(super().curves())
         self._matrix = super().matrix()
-        self._proxies = super().proxies()
-        self._scores: dict[str, dict[tuple[str, str], float]] = {}
+        self._proxies, self._models = super().proxies(), super().models()
+        self._scores = {name: super(Snapshot, self).proxy_scores(name) for name in sorted(set(self._proxies["proxy"]))}
         self._groups: dict[str, frozenset[str]] = {}
         for group in map(frozenset, together):
             if repeated := sorted(group & self._groups.keys()):
                 raise OptionError("together", repeated, "in one group only")
             self._groups |= dict.fromkeys(group, group)
+
+    @property
+    def together(self) -> tuple[frozenset[str], ...]:
+        """The groups of near-duplicate datasets."""
+        return tuple(dict.fromkeys(self._groups.values()))
 
     def append(self, **tables: Any) -> None:
         """Refused.
@@ -73,15 +78,17 @@ class Snapshot(History):
             matrix = matrix.without(dataset)
         return matrix
 
+    def models(self) -> pd.DataFrame:
+        """As of the history."""
+        return self._models
+
     def proxies(self) -> pd.DataFrame:
         """As of the history."""
         return self._proxies
 
     def proxy_scores(self, proxy: str) -> dict[tuple[str, str], float]:
         """As of the history."""
-        if proxy not in self._scores:
-            self._scores[proxy] = super().proxy_scores(proxy)
-        return self._scores[proxy]
+        return self._scores.get(proxy, {})
 
     def _hidden(self, without: str | None) -> frozenset[str]:
         return frozenset() if without is None else self._groups.get(without, frozenset([without]))

@@ -39,13 +39,14 @@ def history_table(summary: Summary) -> Group:
 
 
 def recall_table(shortlist: Shortlist) -> Group:
-    """The recalled models, best first: cluster, proxy score, recall score and reason."""
-    proxy = shortlist.proxy or "proxy"
-    table = _table("", "model", "cluster", proxy, "score", "why", right=("", proxy, "score"))
+    """The recalled models, best first: cluster, proxy scores, recall score and reason."""
+    proxies = shortlist.proxies
+    table = _table("", "model", "cluster", *proxies, "score", "why", right=("", *proxies, "score"))
     for place, entry in enumerate(shortlist.entries, start=1):
         size = None if entry.cluster is None else len(shortlist.clusters[entry.cluster])
         cluster = "no history" if size is None else f"{entry.cluster} ({size} model{'' if size == 1 else 's'})"
-        _row(table, str(place), entry.model, cluster, _number(entry.proxy), _number(entry.score), entry.reason)
+        scores = (_number(entry.proxies.get(proxy)) for proxy in proxies)
+        _row(table, str(place), entry.model, cluster, *scores, _number(entry.score), entry.reason)
     title = f"Recalled: {len(shortlist.entries)} models (method {shortlist.method})"
     return _titled(title, table, shortlist.regime)
 

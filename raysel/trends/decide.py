@@ -5,7 +5,7 @@ Ray's scheduler and the replay both call it. It is a function of its arguments a
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from raysel.errors import OptionError
 from raysel.trends import default, paper
@@ -20,14 +20,19 @@ def decide(
     method: str = "default",
     fraction: float,
     trends: Trends,
+    ahead: Sequence[float] = (1.0,),
+    opening: Sequence[float] = (),
+    first: float | None = None,
+    about: Collection[str] | None = None,
+    price: float = default.PRICE,
     margin: float = 0.0,
     seed: int = 0,
 ) -> dict[str, Decision]:
     """Decides which of the live trials go on after a stage, each with its reason and its predicted final.
 
-    Of n live trials at most max(1, n // 2) go on, and at least one. A trial whose score is not finite has diverged and
-    is stopped before any other; if all have, the best recalled goes on. How the rest are judged is the method's: see
-    `raysel.trends.default` and `raysel.trends.paper`. The order of `live` decides nothing.
+    At least one of the live trials goes on; with `paper` at most max(1, n // 2) of n. A trial whose score is not finite
+    has diverged and is stopped before any other; if all have, the best recalled goes on. How the rest are judged is the
+    method's: see `raysel.trends.default` and `raysel.trends.paper`. The order of `live` decides nothing.
 
     Scores, predicted finals and intervals are higher-is-better; the sentences in the reasons show them in the user's
     own direction, which `trends` knows.
@@ -37,12 +42,19 @@ def decide(
         method: `default` or `paper`.
         fraction: The part of `max_t` spent at the stage, in (0, 1].
         trends: What past runs did; may be empty.
+        ahead: For the default: the fractions of the later stages, ascending, each in (fraction, 1]; none at the last.
+        opening: For the default: what all trials scored at the first stage, the stopped ones too, from which it knows
+            how many there were and how far apart; by default the scores of `live`.
+        first: The fraction of that first stage; by default `fraction`.
+        about: Names of the trials whose decisions are wanted; all of `live` by default.
+        price: For the default: how many deviations of the shortlist's finals training a trial on must promise for a
+            whole training; at least 0. At 0 it stops only what diverged.
         margin: For the paper's method: by how much a better trial's predicted final must exceed a trial's own to drop
             it; at least 0 (released: 0).
         seed: For the paper's method: seeds k-means; from 0 to 2^32 - 1.
 
     Returns:
-        One decision for every trial in `live`, by its name and in its order.
+        One decision for every trial in `about`, by its name and in the order of `live`.
 
     Raises:
         UnknownNameError: If the method is unknown.
@@ -52,24 +64,40 @@ def decide(
     >>> from raysel.trends import mine
     >>> live = [Progress(trial="t1", model="a", score=0.8), Progress(trial="t2", model="b", score=0.7, rank=1)]
     >>> decisions = decide(live, fraction=0.4, trends=mine([], lower_is_better=False))
-    >>> print(decisions["t2"].reason)
+    >>> print(decisions["t2"].reason)  # without past runs the better half goes on
     stopped: 0.700 at 40 % of the budget, predicted final 0.700 for want of past runs, leader 0.800; number 2 of 2 by
     score and recall prior (+0.00); 1 of 2 goes on
     """
-    _check(live, method=method, fraction=fraction, margin=margin, seed=seed)
+    _check(live, method=method, fraction=fraction, price=price, margin=margin, seed=seed)
+    if any(not fraction < later <= 1 for later in ahead) and fraction < 1:
+        raise OptionError("ahead", list(ahead), f"fractions above {fraction:g} and at most 1")
     ordered = best_recalled_first(live)
+    wanted = frozenset(progress.trial for progress in live) if about is None else frozenset(about)
     healthy = tuple(progress for progress in ordered if math.isfinite(progress.score))
-    decisions = {}
-    if healthy:
-        stage = Stage(live=healthy, size=len(live), fraction=fraction, trends=trends)
-        decisions = paper.judge(stage, margin=margin, seed=seed) if method == "paper" else default.judge(stage)
-    going = sum(decision.action == "continue" for decision in decisions.values()) or 1
-    for progress in ordered:
-        if progress.trial not in decisions:
-            decisions[progress.trial] = _diverged(
-                progress, survives=not decisions, fraction=fraction, going=going_on(going, len(live))
-            )
-    return {progress.trial: decisions[progress.trial] for progress in live}
+    if not healthy:
+        going = going_on(1, len(live))
+        found = {p.trial: _diverged(p, survives=p is ordered[0], fraction=fraction, going=going) for p in ordered}
+        return {p.trial: found[p.trial] for p in live if p.trial in wanted}
+    stage = Stage(
+        live=healthy,
+        size=len(live),
+        fraction=fraction,
+        trends=trends,
+        ahead=tuple(ahead) if fraction < 1 else (),
+        began=len(opening) or len(live),
+        opening=tuple(score for score in opening if math.isfinite(score)) or tuple(p.score for p in healthy),
+        first=fraction if first is None else first,
+        about=wanted,
+    )
+    if method == "paper":
+        decisions, number = paper.judge(stage, margin=margin, seed=seed)
+    else:
+        decisions, number = default.judge(stage, price=price)
+    going = going_on(number, len(live))
+    for p in ordered:
+        if p.trial in wanted and not math.isfinite(p.score):
+            decisions[p.trial] = _diverged(p, survives=False, fraction=fraction, going=going)
+    return {p.trial: decisions[p.trial] for p in live if p.trial in wanted}
 
 
 def winner(live: Sequence[Progress]) -> str:
@@ -99,11 +127,13 @@ def _diverged(progress: Progress, *, survives: bool, fraction: float, going: str
     return Decision(action="stop", reason=f"stopped: {told}; {going}")
 
 
-def _check(live: Sequence[Progress], *, method: str, fraction: float, margin: float, seed: int) -> None:
+def _check(live: Sequence[Progress], *, method: str, fraction: float, price: float, margin: float, seed: int) -> None:
     known_method(method)
     _check_live(live)
     if not is_number(fraction) or not 0 < fraction <= 1:
         raise OptionError("fraction", fraction, "above 0 and at most 1")
+    if not is_number(price) or not 0 <= price < math.inf:
+        raise OptionError("price", price, "a finite number of at least 0")
     if not is_number(margin) or not margin >= 0:
         raise OptionError("margin", margin, "at least 0")
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:

@@ -1,140 +1,104 @@
-"""The default fine selection: at each of five equal stages keep the better half, a little in favour of the prior.
+"""The default fine selection: a trial is trained on for as long as that promises to pay.
 
-Nothing is fitted. A score is one noisy reading of a trial, so it is pulled towards what recall expected of the model;
-trials that failed outright are clipped first, so that they do not squeeze the differences among the others.
+At a stage the scores (with the prior) say how far each trial is behind the best. The history says how much of the final
+can be told at this fraction of the budget, and how much more could be told at a later one (`raysel.trends.episodes`).
+Where a score settles early, trials that are behind end at once; where curves cross late or scores are noisy, close ones
+go on, and where nothing more would be learned, none do.
 
-Notation
-    s (n_live,)  validation scores at the stage, higher is better
-    p (n_live,)  recall scores, standardised over the shortlist
-    z            (s' - mean(s')) / deviation(s'), s' = max(s, median(s) - 3 * (max(s) - median(s)))
-    z + p / 2    what the live trials are ranked by
+Notation, at fraction f, with r(f) the residual variance and b(f) the slope of past shortlists
+    s, p      scores and priors of the live trials; s' = s clipped from below
+    D         deviation of the clipped scores at the first stage, over all trials that began, times spread(f)
+    d <= 0    b(f) times (s' / D + p / 2), less the same of the best
+    g > f     a later stage; q = sqrt(2 (r(f) - r(g))): how far the difference of two trials may still move until then
+    gain      q phi(d / q) + d Phi(d / q): how much better the trial is expected to prove than the best is now
+    rate      the largest gain / (g - f) over the later stages: deviations of the final that a whole training promises
 
-What it predicts is told, not used: the final of a trial whose score is s is s plus the median gain that past runs made
-from this fraction to their final. Where lower is better the gain is a ratio, since errors come in the unit of their
-dataset. Leaving out one dataset of olml_nlp, lcdb11 and taskset_text in turn, no closer neighbourhood of past runs (the
-same model, the nearest scores) had a clearly smaller error, and 0.78 to 0.80 of the finals fell within the interval.
+A trial goes on if its rate is at least `PRICE`; the best always does. The rule is the knowledge gradient, looking as
+far ahead as pays best (Frazier, Powell, "Paradoxes in Learning and the Marginal Value of Information", Decision
+Analysis 7, 2010, section 5: KG(*)). With fewer than `MIN_DATASETS` past datasets too little can be learned, and the
+better half goes on, as in `raysel.trends.halving`.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
+from scipy.stats import norm
 
 from raysel.arrays import FloatArray
+from raysel.trends import halving
 from raysel.trends.decision import Decision
-from raysel.trends.mining import Trends
+from raysel.trends.episodes import MIN_DATASETS, Reading, reading
+from raysel.trends.outlook import clipped, outlook
 from raysel.trends.stages import Stage, going_on
 
-_PRIOR_WEIGHT = 0.5
-_CLIP = 3.0
-_TAIL = 10  # one in so many past gains lies below the interval, and one above
+PRICE = 0.7
+"""Deviations of the shortlist's finals that a whole training of a model must promise."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Gain:
-    """What past runs still gained from a fraction of their planned steps to their final.
-
-    Args:
-        middle: The median gain.
-        bounds: The low and the high gain between which 0.8 of them lie, or `None` of fewer than nine.
-        ceiling: 1 where nothing on record is above it, so that the metric is taken for a rate or a correlation; else
-            infinite, as it is where lower is better.
-        ratio: Whether a gain is final / score rather than final - score.
-    """
-
-    middle: float
-    bounds: tuple[float, float] | None
-    ceiling: float
-    ratio: bool
-
-    def applied(self, score: float, gain: float) -> float:
-        """The final of a trial that gains so much; no higher than the ceiling, unless it is already."""
-        return score * gain if self.ratio else min(score + gain, max(score, self.ceiling))
-
-
-def past_gain(trends: Trends, fraction: float) -> Gain | None:
-    """The gain of the completed runs that measured a score at this fraction; `None` where there is none."""
-    scores, finals = trends.at(fraction), trends.finals
-    known = ~np.isnan(scores) & ~np.isnan(finals)
-    scores, finals = scores[known], finals[known]
-    ratio = trends.lower_is_better and bool(np.all(scores < 0) and np.all(finals < 0))
-    with np.errstate(over="ignore"):
-        gains = finals / scores if ratio else finals - scores
-    gains = np.sort(gains[np.isfinite(gains)])
-    if not len(gains):
-        return None
-    beyond = (len(gains) + 1) // _TAIL
-    bounds = (float(gains[beyond - 1]), float(gains[-beyond])) if beyond else None
-    rate = not trends.lower_is_better and scores.max() <= 1 and finals.max() <= 1
-    ceiling = 1.0 if rate else float("inf")
-    return Gain(middle=float(np.median(gains)), bounds=bounds, ceiling=ceiling, ratio=ratio)
-
-
-def predict(gain: Gain | None, score: float) -> tuple[float, tuple[float, float] | None]:
-    """The predicted final of a trial and its interval, which is `None` where the past does not tell.
-
-    Without a past gain the last score is the prediction.
-
-    >>> predict(Gain(middle=0.02, bounds=(-0.01, 0.05), ceiling=1.0, ratio=False), 0.97)
-    (0.99, (0.96, 1.0))
-    >>> predict(None, 0.9)
-    (0.9, None)
-    """
-    if gain is None or (gain.ratio and score >= 0):  # an error below zero cannot be scaled
-        return score, None
-    final = gain.applied(score, gain.middle)
-    if not np.isfinite(final):
-        return score, None
-    if gain.bounds is None:
-        return final, None
-    low, high = sorted(gain.applied(score, bound) for bound in gain.bounds)
-    return final, (low, high)
-
-
-def standardised(scores: FloatArray) -> FloatArray:
-    """Scores clipped from below, then brought to mean 0 and deviation 1; all 0 where they are equal.
-
-    >>> standardised(np.array([1.0, 2.0, 6.0])).round(2).tolist()
-    [-0.93, -0.46, 1.39]
-    """
-    median, best = float(np.median(scores)), float(scores.max())
-    clipped = np.maximum(scores, median - _CLIP * (best - median))
-    # A power of two changes no digit, and the squares of huge scores stay finite.
-    clipped = np.ldexp(clipped, -int(np.frexp(np.abs(clipped).max())[1]))
-    spread = clipped.std()
-    return (clipped - clipped.mean()) / spread if spread > 1e-12 else np.zeros_like(scores)
-
-
-def judge(stage: Stage) -> dict[str, Decision]:
-    """Decides on the trials of a stage: the max(1, n // 2) best by z + p / 2 go on, of equal ones the better recalled.
+def judge(stage: Stage, *, price: float = PRICE) -> tuple[dict[str, Decision], int]:
+    """Decides on the trials of a stage: who promises at least `price` goes on, and the best.
 
     Args:
         stage: The live trials.
+        price: Deviations a training, at least 0; at 0 nobody is stopped.
 
     Returns:
-        One decision a trial.
+        One decision a trial that is asked about, and how many trials go on.
     """
-    worth = standardised(np.array([p.score for p in stage.live])) + _PRIOR_WEIGHT * np.array(
-        [p.prior for p in stage.live]
-    )
-    ranked = [stage.live[index] for index in np.argsort(-worth, kind="stable")]
-    gain = stage.trends.cached(("past gain", stage.fraction), lambda: past_gain(stage.trends, stage.fraction))
-    kept = min(stage.keep, len(ranked))
-    going = going_on(kept, stage.size)
-
+    now = _reading(stage, stage.fraction)
+    if now.n_datasets < MIN_DATASETS:
+        return halving.judge(stage)
+    behind = _behind(stage, now)
+    rates = _rates(stage, behind, now)
+    best = int(np.argmax(behind))
+    goes = rates >= price
+    goes[best] = True
+    number = int(goes.sum())
+    going = going_on(number, stage.size)
     decisions = {}
-    for place, p in enumerate(ranked, start=1):
-        final, interval = predict(gain, p.score)
-        outlook = f"predicted final {stage.shown(final)}"
-        if interval is not None:
-            low, high = interval[::-1] if stage.trends.lower_is_better else interval
-            outlook += f" ({stage.shown(low)} to {stage.shown(high)})"
-        elif gain is None:
-            outlook += " for want of past runs"
+    for p, goes_on, rate, gap in zip(stage.live, goes.tolist(), rates.tolist(), behind.tolist(), strict=True):
+        if p.trial not in stage.about:
+            continue
+        seen = outlook(stage, p)
+        if p is stage.live[best]:
+            why = f"the best by score and recall prior ({p.prior:+.2f})"
+        else:
+            why = (
+                f"{-gap:.2f} deviations behind by score and recall prior ({p.prior:+.2f}), training it on promises "
+                f"{rate:.2f} a training where {price:g} is asked, as learned on {now.n_datasets} datasets"
+            )
         decisions[p.trial] = Decision(
-            action="continue" if place <= kept else "stop",
-            reason=f"{'goes on' if place <= kept else 'stopped'}: {stage.standing(p, outlook)}; number {place} of "
-            f"{stage.size} by score and recall prior ({p.prior:+.2f}); {going}",
-            predicted_final=final,
-            interval=interval,
+            action="continue" if goes_on else "stop",
+            reason=f"{'goes on' if goes_on else 'stopped'}: {stage.standing(p, seen.told)}; {why}; {going}",
+            predicted_final=seen.final,
+            interval=seen.interval,
         )
-    return decisions
+    return decisions, number
+
+
+def _reading(stage: Stage, fraction: float) -> Reading:
+    return reading(stage.trends, fraction, first=stage.first, size=stage.began)
+
+
+def _behind(stage: Stage, now: Reading) -> FloatArray:
+    """(n_live,) d: how far each is behind the best, in deviations of the final; 0 for the best."""
+    scores = clipped(np.array([p.score for p in stage.live]))
+    deviation = float(clipped(np.array(stage.opening)).std()) * now.spread
+    difference = scores - scores.max()
+    apart = np.divide(difference, deviation, out=np.where(difference < 0, -np.inf, 0.0), where=deviation > 0)
+    worth = apart + halving.PRIOR_WEIGHT * np.array([p.prior for p in stage.live])
+    behind: FloatArray = now.slope * (worth - worth.max())
+    return behind
+
+
+def _rates(stage: Stage, behind: FloatArray, now: Reading) -> FloatArray:
+    """(n_live,) the rate of each; 0 where no later stage would tell more."""
+    rates = np.zeros_like(behind)
+    residual = now.residual
+    for ahead in stage.ahead:
+        residual = min(residual, _reading(stage, ahead).residual)
+        unknown = float(np.sqrt(2 * (now.residual - residual)))
+        if unknown > 0:
+            u = behind / unknown
+            # Far out the two terms cancel to less than nothing.
+            gain = np.maximum(unknown * norm.pdf(u) + np.where(u > -np.inf, behind * norm.cdf(u), 0.0), 0.0)
+            rates = np.maximum(rates, gain / (ahead - stage.fraction))
+    return rates

@@ -83,7 +83,7 @@ def convergence_trends(trends: Trends, model: str, *, fraction: float, seed: int
     )
 
 
-def judge(stage: Stage, *, margin: float, seed: int) -> dict[str, Decision]:
+def judge(stage: Stage, *, margin: float, seed: int) -> tuple[dict[str, Decision], int]:
     """Decides on the trials of a stage as the paper does.
 
     From the worst validation score up, drop a trial if one with a better validation score has a predicted final above
@@ -99,7 +99,7 @@ def judge(stage: Stage, *, margin: float, seed: int) -> dict[str, Decision]:
         seed: Seeds k-means.
 
     Returns:
-        One decision a trial.
+        One decision a trial, and how many trials go on.
     """
     predicted = {p.trial: _predicted(stage, p, seed) for p in stage.live}
     ranked = sorted(stage.live, key=lambda p: -p.score)
@@ -127,7 +127,7 @@ def judge(stage: Stage, *, margin: float, seed: int) -> dict[str, Decision]:
             reason=reason,
             predicted_final=None if np.isnan(final) else final,
         )
-    return decisions
+    return decisions, len(kept)
 
 
 def _predicted(stage: Stage, progress: Progress, seed: int) -> float:

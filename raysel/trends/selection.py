@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from raysel.errors import OptionError
 from raysel.trends.decide import decide, winner
 from raysel.trends.decision import Decision, Progress
+from raysel.trends.default import PRICE
 from raysel.trends.mining import Trends
 
 Policy = Literal["sync", "async"]
@@ -51,6 +52,7 @@ class Selection:
         policy: `sync` or `async`.
         stages: Steps at which trials are judged, ascending; at the last one a trial ends.
         trends: The convergence trends of past runs.
+        price: What training a trial on must promise (`method="default"`), see `decide`.
         margin: By how much a predicted final must lie above another to drop it (`method="paper"`).
         seed: Seeds the clustering of trends.
 
@@ -65,6 +67,7 @@ class Selection:
         policy: Policy,
         stages: tuple[float, ...],
         trends: Trends,
+        price: float = PRICE,
         margin: float = 0.0,
         seed: int = 0,
     ) -> None:
@@ -73,8 +76,9 @@ class Selection:
         if not stages or any(a >= b for a, b in pairwise(stages)):
             raise OptionError("stages", stages, "at least one step, strictly ascending")
         self._method, self._policy, self._stages, self._trends = method, policy, stages, trends
-        self._margin, self._seed = margin, seed
+        self._price, self._margin, self._seed = price, margin, seed
         self._trials: dict[str, _Trial] = {}
+        self._opening: dict[str, float] = {}  # what each trial scored at the first stage
         self._judged_with: bool | None = None  # the `arrivals` of the last judgement, while nothing has changed since
         self.decisions: dict[str, Decision] = {}
 
@@ -105,6 +109,8 @@ class Selection:
         if state.standing == "live":
             state.curve.setdefault(step, score)
             state.step = max(state.step, step)
+            if step >= self._stages[0]:
+                self._opening.setdefault(trial, score)
             self._judged_with = None
 
     def finish(self, trial: str) -> None:
@@ -192,7 +198,7 @@ class Selection:
         peers = []
         for name, trial in self._trials.items():
             beyond = trial.standing in ("live", "finished") and (trial.stage > stage or trial.standing == "finished")
-            # Halving one by one needs to know how many were seen, so asynchronously the stopped count as well.
+            # Judging one by one needs to know how many were seen, so asynchronously the stopped count as well.
             seen = self._policy == "async" and trial.standing == "stopped" and trial.step >= step
             if name in arrived or beyond or seen:
                 score = trial.score_at(step, finished_early=trial.standing == "finished")
@@ -202,6 +208,11 @@ class Selection:
             method=self._method,
             fraction=step / self.max_t,
             trends=self._trends,
+            ahead=[later / self.max_t for later in self._stages[stage + 1 :]],
+            opening=[*self._opening.values()],
+            first=self._stages[0] / self.max_t,
+            about=arrived,
+            price=self._price,
             margin=self._margin,
             seed=self._seed,
         )
@@ -219,6 +230,7 @@ class Selection:
         """Everything that happened, as plain data."""
         return {
             "policy": self._policy,
+            "opening": dict(self._opening),
             "trials": {name: {**vars(t), "curve": list(t.curve.items())} for name, t in self._trials.items()},
             "decisions": {name: vars(d) for name, d in self.decisions.items()},
         }
@@ -227,6 +239,7 @@ class Selection:
         """Take up where `state` was written."""
         self._policy, self._judged_with = state["policy"], None
         self._trials = {name: _Trial(**{**t, "curve": dict(t["curve"])}) for name, t in state["trials"].items()}
+        self._opening = dict(state["opening"])
         self.decisions = {
             name: Decision(**{**d, "interval": d["interval"] and tuple(d["interval"])})
             for name, d in state["decisions"].items()

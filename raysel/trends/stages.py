@@ -14,15 +14,14 @@ from raysel.trends.mining import Trends
 Method = Literal["default", "paper"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-_EQUAL_STAGES = 5
+_EQUAL_STAGES = 10
 
 
 def stages(*, method: str = "default", max_t: float, grace_period: float = 1) -> tuple[float, ...]:
     """The steps at which live trials are judged, ascending; the last is `max_t`.
 
-    The paper judges at every whole step. The default judges at five equal stages, since one early step is a poor
-    judge; they are rounded up to whole steps where `max_t` is whole, and those that then coincide are one. What would
-    come before `grace_period` is left out.
+    The paper judges at every whole step. The default judges at ten equal stages; they are rounded up to whole steps
+    where `max_t` is whole, and those that then coincide are one. What would come before `grace_period` is left out.
 
     Args:
         method: `default` or `paper`.
@@ -33,8 +32,8 @@ def stages(*, method: str = "default", max_t: float, grace_period: float = 1) ->
         UnknownNameError: If the method is unknown.
         OptionError: If `max_t` or `grace_period` is outside its range or not finite.
 
-    >>> stages(max_t=12)
-    (3.0, 5.0, 8.0, 10.0, 12.0)
+    >>> stages(max_t=5)
+    (1.0, 2.0, 3.0, 4.0, 5.0)
     >>> stages(method="paper", max_t=5, grace_period=2)
     (2.0, 3.0, 4.0, 5.0)
     """
@@ -73,16 +72,26 @@ class Stage:
         size: How many trials were live when the stage began, the diverged ones included.
         fraction: The part of the budget spent, in (0, 1].
         trends: What past runs did.
+        ahead: The fractions of the later stages, ascending; the last is 1.
+        began: How many trials reached the first stage, the stopped and the diverged ones included.
+        opening: Their finite scores there; at least one.
+        first: The fraction of that first stage, at most `fraction`.
+        about: The trials whose decisions are asked for.
     """
 
     live: tuple[Progress, ...]
     size: int
     fraction: float
     trends: Trends
+    ahead: tuple[float, ...]
+    began: int
+    opening: tuple[float, ...]
+    first: float
+    about: frozenset[str]
 
     @property
     def keep(self) -> int:
-        """How many trials may go on: half of those live when the stage began, and at least one."""
+        """How many trials may go on at most in the paper's method: half of those live when the stage began, or one."""
         return max(1, self.size // 2)
 
     @cached_property

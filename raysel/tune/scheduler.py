@@ -30,7 +30,7 @@ PolicyOption = Literal["auto", "sync", "async"]
 class TrendScheduler(FIFOScheduler):
     """Stops early the trials that convergence trends of past runs say cannot win.
 
-    Trials end at `max_t`. Before that they are judged at stages (five equal ones; with `method="paper"` every step).
+    Trials end at `max_t`. Before that they are judged at stages (ten equal ones; with `method="paper"` every step).
     With the synchronous policy a trial pauses at a stage until all have reached it, so that decisions do not depend on
     timing; survivors resume from their checkpoints. With the asynchronous policy each is judged against what is known
     when it arrives, and may be paused until more is known.

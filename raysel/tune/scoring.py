@@ -75,14 +75,15 @@ class ProxyScoring:
             self._keep()
         return not self._pending
 
-    def chosen(self) -> tuple[str | None, dict[str, float]]:
-        """The proxy to rank with and its scores: the first in the list that most models have."""
-        counts = {proxy: sum(proxy in scores for scores in self._scores.values()) for proxy in self._proxies}
-        best = max(self._proxies, key=lambda proxy: counts[proxy])
-        if not counts[best]:
+    def scores(self) -> dict[str, dict[str, float]]:
+        """The scores by proxy and model; a proxy that no model has is left out."""
+        found = {
+            proxy: {model: scores[proxy] for model, scores in self._scores.items() if proxy in scores}
+            for proxy in self._proxies
+        }
+        if not any(found.values()):
             logger.warning("no proxy could be computed on %s: recall goes on without", self._target.name)
-            return None, {}
-        return best, {model: scores[best] for model, scores in self._scores.items() if best in scores}
+        return {proxy: scores for proxy, scores in found.items() if scores}
 
     def _start(self) -> None:
         self._scores = self._cached()

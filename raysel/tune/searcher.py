@@ -33,11 +33,11 @@ class RecallSearcher(Searcher):
     Args:
         history: The past runs; the target's own are left out. Proxy scores computed here are kept in it.
         target: The dataset that a model is wanted for, or its name (then no proxy can be computed).
-        proxies: Names of proxies to compute on the target by Ray tasks (the first of those that most models have is
-            used), or ready scores by model.
+        proxies: Names of proxies to compute on the target by Ray tasks, or ready scores by model. The paper's method
+            ranks with one: the first of those that most models have.
         top_k: How many models to recall, at least 1.
         method: `default`, or `paper` for arXiv 2404.00069 to the letter.
-        tau: Models merge into clusters up to this distance; by the best silhouette where not given.
+        tau: Models merge into clusters up to this distance; by the method's own cut where not given.
         propagate: `representative` (only representatives are scored, members take theirs) or `own` (all are scored).
         configs_per_model: How many draws of the rest of the space each model is tried with, at least 1.
         inner: Another searcher that samples the rest of the space instead.
@@ -146,8 +146,7 @@ class RecallSearcher(Searcher):
         else:
             self._draws = [draw(rest, seed=self._seed, number=n) for n in range(self._configs_per_model)]
         if not self._proxies or isinstance(self._proxies, Mapping):
-            given = dict(self._proxies) if isinstance(self._proxies, Mapping) else {}
-            self._rank(proxy="given" if given else None, scores=given)
+            self._rank({"given": self._proxies} if isinstance(self._proxies, Mapping) and self._proxies else {})
         self._warn_if_cut(spec.get("num_samples", -1))
         return True
 
@@ -234,9 +233,9 @@ class RecallSearcher(Searcher):
             )
         if not self._scoring.poll():
             return False
-        proxy, scores = self._scoring.chosen()
+        scores = self._scoring.scores()
         self._scoring = None
-        self._rank(proxy=proxy, scores=scores)
+        self._rank(scores)
         return True
 
     def _clustered(self) -> tuple[Any, Clustering]:
@@ -247,7 +246,11 @@ class RecallSearcher(Searcher):
     def _known(self) -> tuple[str, ...]:
         return self._candidates or ()
 
-    def _rank(self, *, proxy: str | None, scores: Mapping[str, float]) -> None:
+    def _rank(self, scores: Mapping[str, Mapping[str, float]]) -> None:
+        """Rank with proxy scores, by proxy and model."""
+        if self._method == "paper" and scores:
+            best = max(scores, key=lambda proxy: len(scores[proxy]))
+            scores = {best: scores[best]}
         matrix, clustering = self._clustered()
         self._shortlist = rank(
             matrix,
@@ -255,18 +258,15 @@ class RecallSearcher(Searcher):
             clustering=clustering,
             method=self._method,
             top_k=self._top_k,
-            proxy=proxy,
-            proxy_scores=scores or None,
+            proxy_scores=scores,
             propagate=self._propagate,
-            recorded=self._recorded(proxy),
+            recorded={proxy: self._recorded(proxy) for proxy in scores},
             seed=self._seed,
         )
         logger.info("recalled %s: %s", ", ".join(self._shortlist.models), self._shortlist.regime)
 
-    def _recorded(self, proxy: str | None) -> dict[tuple[str, str], float]:
+    def _recorded(self, proxy: str) -> dict[tuple[str, str], float]:
         """The proxy's scores in the history, the target's left out."""
-        if proxy is None:
-            return {}
         scores = self._history.proxy_scores(proxy)
         return {key: value for key, value in scores.items() if key[1] != self._target.name}
 

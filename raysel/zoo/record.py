@@ -93,16 +93,13 @@ def record(
     history.append(models=pd.DataFrame(map(_model, models)), datasets=pd.DataFrame(map(_dataset, datasets)))
     done, scored = set(history.runs()["run_id"]), _scored(history)
     waiting = [_run.remote(run) for run in planned(models, datasets) if run.id not in done]
-    for model in models:
-        for dataset in datasets:
-            unscored = [
-                proxy.name
-                for proxy in PROXIES.values()
-                if _task(dataset).task in proxy.tasks
-                and (model, revision(model), dataset, proxy.name, proxy.version) not in scored
-            ]
-            if unscored:
-                waiting.append(_score.remote(model, dataset, unscored))
+    cells = [(model, dataset) for model in models for dataset in datasets]
+    for model, dataset in cells:
+        missing = [
+            p.name for p in PROXIES.values() if (model, dataset, revision(model), p.name, p.version) not in scored
+        ]
+        missing = [name for name in missing if _task(dataset).task in PROXIES[name].tasks]
+        waiting += [_score.remote(model, dataset, missing)] if missing else []
     total, began, finished = len(waiting), time.monotonic(), 0
     while waiting:
         ready, waiting = ray.wait(waiting, num_returns=min(BATCH, len(waiting)))
@@ -113,9 +110,9 @@ def record(
     return history
 
 
-def _scored(history: History) -> set[tuple[Any, ...]]:
-    rows = history.proxies()[["model", "revision", "dataset", "proxy", "version"]]
-    return set(rows.itertuples(index=False, name=None))
+def _scored(history: History) -> set[tuple[str, ...]]:
+    columns = ["model", "dataset", "revision", "proxy", "version"]
+    return set(history.proxies()[columns].itertuples(index=False, name=None))
 
 
 def _publish(history: History, parts: list[Rows]) -> None:
@@ -194,7 +191,7 @@ def _run(run: Run) -> Rows:
 
 @ray.remote(num_cpus=1)
 def _score(model: str, dataset: str, proxies: Sequence[str]) -> Rows:
-    """These proxies on the dataset's training samples."""
+    """These proxies, on the training samples; one forward pass feeds them all."""
     torch.set_num_threads(1)
     data = _task(dataset)
     load(model)  # so that importing its library is not counted
@@ -202,7 +199,7 @@ def _score(model: str, dataset: str, proxies: Sequence[str]) -> Rows:
     found = extract(model, data.train.inputs)
     passed = time.process_time() - began
     rows = []
-    for proxy in (PROXIES[name] for name in proxies):
+    for proxy in map(PROXIES.__getitem__, proxies):
         began = time.process_time()
         value = proxy.score(getattr(found, proxy.needs), data.train.labels, task=data.task)
         about = {"model": model, "revision": revision(model), "dataset": dataset, "fingerprint": data.fingerprint}

@@ -8,6 +8,7 @@ import pytest
 
 from raysel import zoo
 from raysel.history import History
+from raysel.proxies import PROXIES
 from raysel.zoo.record import planned, record
 
 MODELS, DATASETS = ("zoo/latin-resnet", "zoo/scratch-vit"), ("slant",)
@@ -42,7 +43,8 @@ def test_recording_is_resumed_and_repeats_itself(local_ray: None, tmp_path: Path
     first = partial.observations()
     whole = record(tmp_path / "history", models=MODELS, datasets=DATASETS)
     assert set(whole.runs()["model"]) == set(MODELS)
-    assert set(whole.proxies()["proxy"]) == {"logme"}  # the one that is defined for regression
+    regression = {name for name, proxy in PROXIES.items() if "regression" in proxy.tasks}
+    assert set(whole.proxies()["proxy"]) == regression
     again = whole.observations().merge(first, on=["run_id", "step", "split", "metric"])
     assert len(again) == len(first)
     assert (again["seconds_x"] == again["seconds_y"]).all()  # not run a second time

@@ -1,8 +1,8 @@
 """The engine: real searchers and schedulers on a virtual cluster. Imports Ray Tune, starts no Ray process."""
 
 from raysel.replay.engine.cluster import DeadlockError, replay
-from raysel.replay.engine.one_stage import OneStage
-from raysel.replay.engine.proposals import InOrder
+from raysel.replay.engine.halving import Halving
+from raysel.replay.engine.proposals import InOrder, UpTo
 from raysel.replay.engine.recorded_recall import RecordedRecall
 
-__all__ = ["DeadlockError", "InOrder", "OneStage", "RecordedRecall", "replay"]
+__all__ = ["DeadlockError", "Halving", "InOrder", "RecordedRecall", "UpTo", "replay"]

@@ -78,9 +78,9 @@ def replay(
     >>> def run(model, *values):
     ...     return Curve(run_id=model, model=model, dataset="d", status="completed", planned_steps=2, final=values[-1],
     ...                  steps=np.array([1.0, 2.0]), values=np.array(values), seconds=np.array([10.0, 20.0]))
-    >>> from raysel.replay.engine import InOrder, OneStage
+    >>> from raysel.replay.engine import Halving, InOrder
     >>> runs = {"a": run("a", 0.6, 0.7), "b": run("b", 0.5, 0.9)}
-    >>> found = replay(runs, searcher=InOrder(runs), scheduler=OneStage(at=1), workers=2)
+    >>> found = replay(runs, searcher=InOrder(runs), scheduler=Halving(stages=[1]), workers=2)
     >>> found.selected, found.steps, found.busy, found.makespan
     ('a', 3.0, 30.0, 20.0)
     """

@@ -39,6 +39,48 @@ class InOrder(Searcher):
         """Nothing is learned."""
 
 
+class UpTo(Searcher):
+    """Another searcher, up to a number of proposals: what `num_samples` does in Tune.
+
+    Args:
+        count: How many proposals, at least 1.
+        searcher: Who proposes.
+
+    Raises:
+        OptionError: If the count breaks its rule.
+
+    >>> searcher = UpTo(1, InOrder(["a", "b"]))
+    >>> searcher.suggest("t1"), searcher.suggest("t2")
+    ({'model': 'a'}, 'FINISHED')
+    """
+
+    def __init__(self, count: int, searcher: Searcher) -> None:
+        super().__init__()
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise OptionError("count", count, "an integer of at least 1")
+        self._left, self._searcher = count, searcher
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        """Passed on."""
+        return self._searcher.set_search_properties(metric, mode, config, **spec)
+
+    def suggest(self, trial_id: str) -> Any:
+        """The other's proposal, or `FINISHED`."""
+        if not self._left:
+            return Searcher.FINISHED
+        config = self._searcher.suggest(trial_id)
+        self._left -= config is not None
+        return config
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Passed on."""
+        self._searcher.on_trial_result(trial_id, result)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Passed on."""
+        self._searcher.on_trial_complete(trial_id, result=result, error=error)
+
+
 class Proposals:
     """What schedulers see as `tune_controller.search_alg`: stands in for Tune's `SearchGenerator`.
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -17,13 +17,15 @@ from raysel.cli.output import console, json_option, print_json, say
 from raysel.errors import OptionError, UnknownNameError
 
 if TYPE_CHECKING:
+    from raysel import zoo
     from raysel.finetune import Data
     from raysel.history import History
     from raysel.replay import Outcome
     from raysel.tune.run import Selected
 
 EPOCHS = 5
-TOP_K = 10
+SHARE = 3
+"""One model in so many is recalled: 10 of the image zoo, 3 of the text zoo."""
 SLOTS = 2
 """Trials that run at once at most, however many processors there are: each process takes 0.7 GB."""
 STORE_BYTES = 200_000_000
@@ -47,7 +49,7 @@ _LOCAL = {
 
 
 @click.command()
-@click.option("--target", default="digits", show_default=True, help="The task of the mini zoo to find a model for.")
+@click.option("--target", default="digits", show_default=True, help="What to find a model for; see above.")
 @click.option(
     "--method",
     type=click.Choice(["default", "paper"]),
@@ -64,6 +66,9 @@ def quickstart(target: str, method: str, seed: int, as_json: bool) -> None:
     best candidates for the target are recalled, fine-tuned for real on Ray, and stopped early when they cannot win.
     The target is new to the history that is used: what is on record of it serves only for the baselines, which are
     replayed and say what fine-tuning all models and successive halving on all would have found and spent.
+
+    Targets of images: digits, cyrillic, spectrum, angle, expressions. Targets of texts: values (what kind of value a
+    line of Python's standard library assigns or returns). Each kind of input has its own models and history.
 
     Ray is started on this machine and stopped again; with RAY_ADDRESS set, that cluster is used, on the node that this
     runs on.
@@ -88,15 +93,15 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
     from raysel.history import History
     from raysel.target import Target
 
-    if target not in zoo.targets():
-        raise UnknownNameError("target", target, zoo.targets())
+    inputs = _inputs(target)
+    models = zoo.models(inputs)
     address = os.environ.get("RAY_ADDRESS")
     if address:
         _check_address(address)
     data = zoo.load_task(target)
-    shipped = History(zoo.history_path())
+    shipped = History(zoo.history_path(inputs))
     baselines = _baselines(shipped, target)
-    say(f"{len(zoo.models())} models, {len(data.train)} training samples of {target}; starting Ray")
+    say(f"{len(models)} models, {len(data.train)} training samples of {target}; starting Ray")
     with TemporaryDirectory(prefix="raysel-") as folder, _ray(address) as resources:
         from ray import tune
 
@@ -107,9 +112,9 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
         with progress.of_recall():
             selected = run_selection(
                 tune.with_parameters(_fine_tune, data=data),
-                history=_benchmarks(shipped, Path(folder) / "history"),
+                history=_benchmarks(shipped, inputs, Path(folder) / "history"),
                 target=Target(data.name, task=data.task, samples=partial(_samples, data)),
-                models=zoo.models(),
+                models=models,
                 metric=data.metric,
                 mode=data.mode,
                 max_t=EPOCHS,
@@ -117,7 +122,7 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
                 time_attr="epoch",
                 method=method,
                 proxies=["logme"],
-                top_k=TOP_K,
+                top_k=round(len(models) / SHARE),
                 # Every model of a zoo this small can be scored; the paper scores representatives alone.
                 propagate="representative" if method == "paper" else "own",
                 seed=seed,
@@ -127,6 +132,16 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
                 callbacks=[progress],
             )
     return selected, baselines
+
+
+def _inputs(target: str) -> "zoo.Inputs":
+    """What the target is made of."""
+    from raysel import zoo
+
+    kinds: dict[str, zoo.Inputs] = {name: kind for kind in get_args(zoo.Inputs) for name in zoo.targets(kind)}
+    if target not in kinds:
+        raise UnknownNameError("target", target, kinds)
+    return kinds[target]
 
 
 def _fine_tune(config: Mapping[str, Any], *, data: "Data") -> None:
@@ -152,7 +167,7 @@ def _baselines(shipped: "History", target: str) -> dict[str, "Outcome"]:
     return {name: replace(outcome, steps=outcome.steps * epochs) for name, outcome in outcomes.items()}
 
 
-def _benchmarks(shipped: "History", folder: Path) -> "History":
+def _benchmarks(shipped: "History", inputs: "zoo.Inputs", folder: Path) -> "History":
     """A copy of the shipped history that has never seen a target."""
     from raysel import zoo
     from raysel.history import History
@@ -160,14 +175,14 @@ def _benchmarks(shipped: "History", folder: Path) -> "History":
     runs, observations, datasets, proxies = (
         getattr(shipped, table)() for table in ("runs", "observations", "datasets", "proxies")
     )
-    runs = runs[runs["dataset"].isin(zoo.benchmarks())]
+    runs = runs[runs["dataset"].isin(zoo.benchmarks(inputs))]
     copy = History.create(folder)
     copy.append(
         runs=runs,
         observations=observations[observations["run_id"].isin(runs["run_id"])],
         models=shipped.models(),
-        datasets=datasets[datasets["dataset"].isin(zoo.benchmarks())],
-        proxies=proxies[proxies["dataset"].isin(zoo.benchmarks())],
+        datasets=datasets[datasets["dataset"].isin(zoo.benchmarks(inputs))],
+        proxies=proxies[proxies["dataset"].isin(zoo.benchmarks(inputs))],
     )
     return copy
 

@@ -18,11 +18,11 @@ class Split:
     """Inputs with their labels.
 
     Args:
-        inputs: (n, channels, height, width) images of uint8.
+        inputs: (n, channels, height, width) images of uint8, or (n,) texts.
         labels: (n,) integers from 0 for classification, finite floats for regression.
 
     Raises:
-        OptionError: If there are none, or their numbers differ.
+        OptionError: If there are none, their numbers differ, or a text is no str.
     """
 
     inputs: NDArray[Any]
@@ -30,7 +30,9 @@ class Split:
 
     def __post_init__(self) -> None:
         if not len(self.inputs):
-            raise OptionError("inputs", "empty", "at least one image")
+            raise OptionError("inputs", "empty", "at least one")
+        if self.inputs.ndim == 1 and not all(isinstance(text, str) for text in self.inputs):
+            raise OptionError("inputs", f"{self.inputs.dtype} of shape {self.inputs.shape}", "texts or images")
         if self.labels.shape != (len(self.inputs),):
             raise OptionError("labels", self.labels.shape, f"one for each of {len(self.inputs)} inputs")
 
@@ -114,6 +116,8 @@ class Data:
         digest = hashlib.sha256()
         for split in (self.train, self.val, self.test):
             for array in (split.inputs, split.labels):
+                if array.dtype.kind in "OU":  # each with its length, whatever the array pads it to
+                    array = np.frombuffer("".join(f"{len(text)}:{text}" for text in array).encode(), np.uint8)
                 digest.update(f"{array.dtype}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:8]

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from raysel.models.images import ImageTransform
     from raysel.models.loading import Features, create, extract, load
     from raysel.models.names import folder_of, register, revision
+    from raysel.models.texts import TextTransform, Tokens
 
 __all__ = [
     "Adapter",
     "Features",
     "ImageTransform",
     "ModelBundle",
+    "TextTransform",
+    "Tokens",
     "create",
     "extract",
     "folder_of",
@@ -32,6 +35,8 @@ _HOMES = {
     "Features": "raysel.models.loading",
     "ImageTransform": "raysel.models.images",
     "ModelBundle": "raysel.models.bundle",
+    "TextTransform": "raysel.models.texts",
+    "Tokens": "raysel.models.texts",
     "create": "raysel.models.loading",
     "extract": "raysel.models.loading",
     "folder_of": "raysel.models.names",

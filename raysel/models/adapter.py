@@ -4,19 +4,25 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from raysel.models.images import ImageTransform
+from raysel.models.texts import TextTransform, Tokens
 
 Config = Mapping[str, Any]
 """The content of a checkpoint's ``config.json``, in its library's own words."""
 
+Batch = torch.Tensor | Tokens
+"""What a transform makes of a dataset's inputs: (n, channels, height, width) of images, or tokens of texts."""
 
-class Adapter(ABC):
+Given = TypeVar("Given", ImageTransform, TextTransform)
+
+
+class Adapter(ABC, Generic[Given]):
     """One model library: how its configurations become modules, and its checkpoints folders.
 
     A checkpoint folder is in the library's own format, so that the library alone can load what raysel saved. Weights
@@ -25,13 +31,18 @@ class Adapter(ABC):
 
     library: ClassVar[str]
 
+    @classmethod
+    def of(cls, config: Config) -> "Adapter[Any]":
+        """The adapter for a configuration of this library."""
+        return cls()
+
     @abstractmethod
     def build(self, config: Config) -> nn.Module:
         """The module that a configuration describes, in its random initial state."""
 
     @abstractmethod
-    def transform(self, config: Config, folder: Path | None) -> ImageTransform:
-        """What the model expects of images; `folder` may hold files that say it."""
+    def transform(self, config: Config, folder: Path | None) -> Given:
+        """What the model expects of inputs; `folder` may hold files that say it."""
 
     @abstractmethod
     def with_outputs(self, config: Config, outputs: int) -> dict[str, Any]:
@@ -43,13 +54,17 @@ class Adapter(ABC):
         module.load_state_dict(load_file(folder / "model.safetensors"))
         return module
 
-    def write(self, module: nn.Module, config: Config, transform: ImageTransform, folder: Path) -> None:
+    def write(self, module: nn.Module, config: Config, transform: Given, folder: Path) -> None:
         """Save as a checkpoint folder that the library alone can load."""
         (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
         weights = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
-    def logits(self, module: nn.Module, batch: torch.Tensor) -> torch.Tensor:
-        """(n, outputs) from (n, channels, height, width)."""
+    def logits(self, module: nn.Module, batch: Any) -> torch.Tensor:
+        """(n, outputs) from what the transform made."""
         answer: torch.Tensor = module(batch)
         return answer
+
+    def features(self, entered: torch.Tensor, batch: Any) -> torch.Tensor:
+        """(n, d): of what entered the head, the part that the logits come from."""
+        return entered.flatten(1)

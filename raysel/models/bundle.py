@@ -1,5 +1,6 @@
 """A loaded model with what is needed to use it, whichever library made it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from raysel.errors import OptionError
-from raysel.models.adapter import Adapter, Config
+from raysel.models.adapter import Adapter, Batch, Config
 from raysel.models.images import ImageTransform
+from raysel.models.texts import TextTransform
 
 
 @dataclass
@@ -23,23 +25,23 @@ class ModelBundle:
         adapter: Speaks for its library.
         config: Its configuration in the library's own words.
         module: The network; its parameters change as it is trained.
-        transform: From a dataset's images to its inputs.
+        transform: From a dataset's inputs, images or texts, to its own.
 
     Raises:
         OptionError: If the model does not end in a linear layer.
     """
 
     name: str
-    adapter: Adapter
+    adapter: Adapter[Any]
     config: Config
     module: nn.Module
-    transform: ImageTransform
+    transform: ImageTransform | TextTransform
 
     def __post_init__(self) -> None:
         layers = [name for name, layer in self.module.named_modules() if isinstance(layer, nn.Linear)]
         if not layers:
             raise OptionError("model", self.name, "a model that ends in a linear layer")
-        self._head = layers[-1]  # every classifier of the three libraries registers its head last
+        self._head = layers[-1]  # every classifier registers its head last
 
     @property
     def head(self) -> nn.Linear:
@@ -58,40 +60,50 @@ class ModelBundle:
         """How many parameters the model has."""
         return sum(parameter.numel() for parameter in self.module.parameters())
 
-    def logits(self, batch: torch.Tensor) -> torch.Tensor:
+    def logits(self, batch: Batch) -> torch.Tensor:
         """(n, outputs) from a transformed batch."""
         return self.adapter.logits(self.module, batch)
 
     def replace_head(self, outputs: int, *, seed: int) -> None:
-        """Put a fresh head of `outputs` outputs in place of the old one: small normal weights, no bias."""
+        """Put a fresh head of `outputs` outputs in place of the old one: small normal weights, and no bias yet."""
         generator = torch.Generator().manual_seed(seed)
-        fresh = nn.Linear(self.head.in_features, outputs)
+        biased = self.head.bias is not None
+        fresh = nn.Linear(self.head.in_features, outputs, bias=biased)
         nn.init.normal_(fresh.weight, std=0.01, generator=generator)
-        nn.init.zeros_(fresh.bias)
+        if biased:
+            nn.init.zeros_(fresh.bias)
         parent, _, attribute = self._head.rpartition(".")
         setattr(self.module.get_submodule(parent), attribute, fresh.to(self.head.weight))
         self.config = self.adapter.with_outputs(self.config, outputs)
 
-    @torch.no_grad()
     def predict(self, inputs: NDArray[Any], *, batch_size: int = 256) -> NDArray[np.float32]:
         """(n, outputs) logits of a dataset's inputs, with the module in evaluation mode."""
-        self.module.eval()
-        device = self.head.weight.device
-        starts = range(0, len(inputs), batch_size)
-        parts = [self.logits(self.transform(inputs[i : i + batch_size]).to(device)).cpu() for i in starts]
-        return torch.cat(parts).numpy()
+        return torch.cat([logits for _, logits in self._passes(inputs, batch_size)]).numpy()
 
     def features(
         self, inputs: NDArray[Any], *, batch_size: int = 256
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(n, d) what enters the head, and (n, outputs) the logits, of a dataset's inputs."""
-        seen: list[torch.Tensor] = []
-        hook = self.head.register_forward_pre_hook(lambda _, entering: seen.append(entering[0].flatten(1).cpu()))
+        entered: list[torch.Tensor] = []
+        features, answers = [], []
+        hook = self.head.register_forward_pre_hook(lambda _, entering: entered.append(entering[0]))
         try:
-            logits = self.predict(inputs, batch_size=batch_size)
+            for batch, logits in self._passes(inputs, batch_size):
+                features.append(self.adapter.features(entered.pop(), batch).cpu())
+                answers.append(logits)
         finally:
             hook.remove()
-        return torch.cat(seen).numpy(), logits
+        return torch.cat(features).numpy(), torch.cat(answers).numpy()
+
+    def _passes(self, inputs: NDArray[Any], batch_size: int) -> Iterator[tuple[Batch, torch.Tensor]]:
+        """Batch by batch: what the module was given, and its logits on the CPU."""
+        self.module.eval()
+        device = self.head.weight.device
+        for start in range(0, len(inputs), batch_size):
+            batch = self.transform(inputs[start : start + batch_size]).to(device)
+            with torch.no_grad():
+                logits = self.logits(batch).cpu()
+            yield batch, logits
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint folder in the library's own format; ``file:<folder>`` names it from then on."""

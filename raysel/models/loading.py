@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
-from raysel.errors import OptionError
+from raysel.errors import OptionError, RayselError
 from raysel.models.adapter import Adapter, Config
 from raysel.models.bundle import ModelBundle
 from raysel.models.names import folder_of
+from raysel.models.texts import TextTransform
 
 # How a library's configurations are told apart without importing it: by a key that only they have.
 _LIBRARIES = {
@@ -38,17 +38,23 @@ class Features:
     probabilities: NDArray[np.float32] | None
 
 
-def create(config: Config, *, seed: int, name: str = "created") -> ModelBundle:
+def create(config: Config, *, seed: int, name: str = "created", transform: TextTransform | None = None) -> ModelBundle:
     """A model from its library's configuration, with random weights drawn from `seed`.
 
+    Args:
+        config: The configuration, in its library's words.
+        seed: Draws the weights.
+        name: What the model is called.
+        transform: For a model of texts its tokenizer, of which a configuration says nothing.
+
     Raises:
-        OptionError: If no library recognises the configuration.
+        OptionError: If no library recognises the configuration, or a model of texts is given no transform.
     """
     adapter = _adapter(config, name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = adapter.build(config)
-    return ModelBundle(name, adapter, config, module, adapter.transform(config, None))
+    return ModelBundle(name, adapter, config, module, transform or adapter.transform(config, None))
 
 
 def load(name: str, *, outputs: int | None = None, seed: int = 0) -> ModelBundle:
@@ -73,7 +79,9 @@ def load(name: str, *, outputs: int | None = None, seed: int = 0) -> ModelBundle
     adapter = _adapter(config, name)
     try:
         module = adapter.read(folder, config)
-    except (SafetensorError, RuntimeError) as error:
+    except RayselError:
+        raise
+    except Exception as error:  # each library has its own for what it cannot read
         raise OptionError("model", name, f"a checkpoint whose weights fit its configuration ({error})") from error
     bundle = ModelBundle(name, adapter, config, module, adapter.transform(config, folder))
     if outputs is not None:
@@ -86,7 +94,7 @@ def extract(name: str, inputs: NDArray[Any], *, batch_size: int = 256) -> Featur
 
     Args:
         name: See `raysel.models.names`.
-        inputs: (n, channels, height, width) of uint8.
+        inputs: (n, channels, height, width) images of uint8, or (n,) texts.
         batch_size: Inputs that pass through the model at once.
 
     Raises:
@@ -108,9 +116,9 @@ def _config(folder: Path, name: str) -> dict[str, Any]:
     return config
 
 
-def _adapter(config: Config, name: str) -> Adapter:
+def _adapter(config: Config, name: str) -> Adapter[Any]:
     for key, (module, adapter) in _LIBRARIES.items():
         if key in config:
-            found: Adapter = getattr(import_module(module), adapter)()
+            found: Adapter[Any] = getattr(import_module(module), adapter).of(config)
             return found
     raise OptionError("model", name, f"of a library that raysel knows: config.json has none of {', '.join(_LIBRARIES)}")

@@ -57,9 +57,10 @@ def folder_of(name: str) -> Path:
 
 
 def revision(name: str) -> str:
-    """Eight hexadecimal digits that change when the model's configuration or weights do."""
+    """Eight hexadecimal digits that change when the model's configuration, weights or tokenizer do."""
     folder = folder_of(name)
     digest = hashlib.sha256()
-    for file in ("config.json", "model.safetensors"):
-        digest.update((folder / file).read_bytes())
+    for file in ("config.json", "model.safetensors", "tokenizer.json"):
+        if (folder / file).is_file():
+            digest.update((folder / file).read_bytes())
     return digest.hexdigest()[:8]

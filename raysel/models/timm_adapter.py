@@ -10,7 +10,7 @@ from raysel.models.adapter import Adapter, Config
 from raysel.models.images import ImageTransform
 
 
-class TimmAdapter(Adapter):
+class TimmAdapter(Adapter[ImageTransform]):
     """Models that ``timm.create_model`` makes from JSON arguments."""
 
     library = "timm"

@@ -20,7 +20,7 @@ from raysel.models.adapter import Adapter, Config
 from raysel.models.images import ImageTransform
 
 
-class TorchvisionAdapter(Adapter):
+class TorchvisionAdapter(Adapter[ImageTransform]):
     """Models that a builder or a class of ``torchvision.models`` makes from JSON arguments."""
 
     library = "torchvision"

@@ -1,4 +1,4 @@
-"""The mini zoo's architectures, each as its library's own configuration in a small size.
+"""The image zoo's architectures, each as its library's own configuration in a small size.
 
 Sized to train in under a minute on one core: 17 to 130 thousand parameters. Convolutional networks whose stem shrinks
 the image by four take 32 by 32 pixels, so that enough of it is left; the others take the 16 by 16 that is drawn.
@@ -6,6 +6,8 @@ the image by four take 32 by 32 pixels, so that enough of it is left; the others
 
 from dataclasses import dataclass
 from typing import Any
+
+from raysel.zoo import Inputs
 
 _HALF = [0.5, 0.5, 0.5]
 
@@ -19,12 +21,14 @@ class Architecture:
         library: Where its code comes from.
         config: Its library's own configuration, for 12 outputs.
         tokens: Whether it works on patches, and so is pre-trained for longer at a lower learning rate.
+        inputs: What it takes.
     """
 
     family: str
     library: str
     config: dict[str, Any]
     tokens: bool = False
+    inputs: Inputs = "images"
 
 
 def _timm(

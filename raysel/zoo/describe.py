@@ -40,7 +40,7 @@ class OwnSource:
     Args:
         model: Its name.
         source: What it was trained on.
-        images: How many of them.
+        samples: How much of it.
         accuracy: Its test accuracy after pre-training.
         tuned: Its test accuracy with a fresh head, fine-tuned on a small part of the source.
         scratch_tuned: The same of a model of its architecture that starts from random weights.
@@ -48,7 +48,7 @@ class OwnSource:
 
     model: str
     source: str
-    images: int
+    samples: int
     accuracy: float
     tuned: float
     scratch_tuned: float
@@ -76,9 +76,9 @@ class Figures:
         return {figures.best for figures in self.datasets}
 
 
-def figures() -> Figures:
-    """The figures of the history that ships."""
-    history = History(zoo.history_path())
+def figures(inputs: zoo.Inputs = "images") -> Figures:
+    """The figures of the history that ships for models of these inputs."""
+    history = History(zoo.history_path(inputs))
     matrix = history.matrix()
     standard = (matrix.values - matrix.values.mean(axis=0)) / matrix.values.std(axis=0)
     average = int(standard.mean(axis=1).argmax())
@@ -97,7 +97,7 @@ def figures() -> Figures:
                 noise=float(noise.get(dataset, np.nan) / unit),
             )
         )
-    return Figures(tuple(rows), matrix.models[average], _pretraining())
+    return Figures(tuple(rows), matrix.models[average], _pretraining(inputs))
 
 
 def _point(matrix: PerformanceMatrix, column: int) -> float:
@@ -112,11 +112,11 @@ def _noise(history: History) -> dict[str, float]:
     return {str(dataset): float(value) for dataset, value in np.sqrt(spread.groupby("dataset").mean()).items()}
 
 
-def _pretraining() -> tuple[OwnSource, ...]:
+def _pretraining(inputs: zoo.Inputs) -> tuple[OwnSource, ...]:
     notes = {
         name: json.loads((zoo.checkpoint_path(name) / "pretraining.json").read_text())
         for name, member in MEMBERS.items()
-        if member.pretrained
+        if member.pretrained and member.made_by.inputs == inputs
     }
     shown = [field.name for field in fields(OwnSource)]
     return tuple(OwnSource(**{field: note[field] for field in shown}) for note in notes.values())

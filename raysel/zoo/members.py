@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from raysel.zoo.architectures import ARCHITECTURES, Architecture
+from raysel.zoo.text_architectures import TEXT_ARCHITECTURES
 
 SCRATCH = "scratch"  # no source: never trained
-RANDOM = "random"  # a source with nothing to learn
+RANDOM, NONSENSE = "random", "nonsense"  # sources with nothing to learn, of images and of texts
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class Member:
 
     Args:
         source: The task it was pre-trained on, or `scratch`.
-        architecture: A key of `ARCHITECTURES`.
+        architecture: A key of `ARCHITECTURES` or `TEXT_ARCHITECTURES`.
         seed: Draws its initial weights and the order of its data; members that differ in it alone are near-twins.
     """
 
@@ -30,12 +31,12 @@ class Member:
     @property
     def made_by(self) -> Architecture:
         """Its architecture."""
-        return ARCHITECTURES[self.architecture]
+        return {**ARCHITECTURES, **TEXT_ARCHITECTURES}[self.architecture]
 
     @property
     def pretrained(self) -> bool:
         """Whether it was trained on something that can be learnt."""
-        return self.source not in (SCRATCH, RANDOM)
+        return self.source not in (SCRATCH, RANDOM, NONSENSE)
 
 
 # Architectures that are strong everywhere have narrow sources, or they would win everywhere.
@@ -50,10 +51,19 @@ _BY_SOURCE = {
     RANDOM: ("convnext", "vit"),
     SCRATCH: ("resnet", "vit"),
 }
+_TEXTS_BY_SOURCE = {
+    "topics": ("bert", "bert"),
+    "blanks": ("bert", "gpt2"),
+    "statements": ("electra",),
+    "marks": ("bert",),
+    "places": ("gpt2",),
+    NONSENSE: ("bert",),
+    SCRATCH: ("bert",),
+}
 
 MEMBERS = {
     member.name: member
-    for source, architectures in _BY_SOURCE.items()
+    for source, architectures in (*_BY_SOURCE.items(), *_TEXTS_BY_SOURCE.items())
     for place, architecture in enumerate(architectures)
     for member in (Member(source, architecture, architectures[:place].count(architecture)),)
 }

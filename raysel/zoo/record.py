@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,8 @@ from raysel.history import History
 from raysel.history.tables import canonical, run_id
 from raysel.models import extract, load, revision
 from raysel.proxies import PROXIES
+from raysel.zoo import load_task
 from raysel.zoo.members import MEMBERS
-from raysel.zoo.tasks import load_task
 
 POINTS_PER_EPOCH = 5
 SEEDS = 3  # in a tenth of the cells; one in the others
@@ -62,24 +62,33 @@ class Run:
 
 def planned(models: Collection[str], datasets: Collection[str]) -> Iterator[Run]:
     """Every cell of these models and datasets once, and every tenth cell of the whole zoo with two more seeds."""
-    for row, model in enumerate(zoo.models()):
-        for column, dataset in enumerate((*zoo.benchmarks(), *zoo.targets())):
-            if model in models and dataset in datasets:
-                seeds = SEEDS if (7 * row + 3 * column) % 10 == 0 else 1
-                yield from (Run(model, dataset, seed) for seed in range(seeds))
+    for inputs in get_args(zoo.Inputs):
+        for row, model in enumerate(zoo.models(inputs)):
+            for column, dataset in enumerate((*zoo.benchmarks(inputs), *zoo.targets(inputs))):
+                if model in models and dataset in datasets:
+                    seeds = SEEDS if (7 * row + 3 * column) % 10 == 0 else 1
+                    yield from (Run(model, dataset, seed) for seed in range(seeds))
 
 
-def record(folder: Path, *, models: Sequence[str] | None = None, datasets: Sequence[str] | None = None) -> History:
+def record(
+    folder: Path,
+    *,
+    inputs: zoo.Inputs = "images",
+    models: Sequence[str] | None = None,
+    datasets: Sequence[str] | None = None,
+) -> History:
     """Make the history in `folder`, or finish one that was interrupted.
 
     Needs a running Ray (`ray.init`); as many runs go at once as it has CPUs.
 
     Args:
         folder: Where the history is, or is to be.
-        models: Of the zoo; all by default.
-        datasets: Benchmarks and targets; all by default.
+        inputs: Whether of models of images or of texts: each have a history of their own.
+        models: Of those; all by default.
+        datasets: Their benchmarks and targets; all by default.
     """
-    models, datasets = models or zoo.models(), datasets or (*zoo.benchmarks(), *zoo.targets())
+    models = models or zoo.models(inputs)
+    datasets = datasets or (*zoo.benchmarks(inputs), *zoo.targets(inputs))
     history = History(str(folder)) if any(folder.glob("*")) else History.create(str(folder))
     history.append(models=pd.DataFrame(map(_model, models)), datasets=pd.DataFrame(map(_dataset, datasets)))
     done, scored = set(history.runs()["run_id"]), _scored(history)
@@ -182,7 +191,7 @@ def _run(run: Run) -> Rows:
 
 @ray.remote(num_cpus=1)
 def _score(model: str, dataset: str, proxies: Sequence[str]) -> Rows:
-    """These proxies, on the training images; one forward pass feeds them all."""
+    """These proxies, on the training samples; one forward pass feeds them all."""
     torch.set_num_threads(1)
     data = _task(dataset)
     load(model)  # so that importing its library is not counted

@@ -19,6 +19,7 @@ from raysel.replay import fine_tune_all
 pytestmark = pytest.mark.ray
 
 KEYS = ["selected", "metric", "mode", "test_score", "steps", "seconds", "shortlist", "trials", "baselines"]
+TARGETS = (*zoo.targets("images"), *zoo.targets("texts"))
 COMMAND = str(Path(sys.executable).with_name("raysel"))
 
 
@@ -46,12 +47,14 @@ def quickstart(folder: Path, *args: str, **environment: str) -> subprocess.Compl
 
 def check(plain: dict[str, Any], *, target: str) -> None:
     """What holds for every selection on a target of the zoo."""
-    data, history = zoo.load_task(target), History(zoo.history_path())
+    inputs = zoo.inputs_of(target)
+    models = zoo.models(inputs)
+    data, history = zoo.load_task(target), History(zoo.history_path(inputs))
     assert list(plain) == KEYS
     assert (plain["metric"], plain["mode"]) == (data.metric, data.mode)
     recalled = [entry["model"] for entry in plain["shortlist"]]
-    assert len(set(recalled)) == 10
-    assert set(recalled) < set(zoo.models())
+    assert len(set(recalled)) == round(len(models) / 3)
+    assert set(recalled) < set(models)
     assert [trial["model"] for trial in plain["trials"]] == recalled
     assert plain["selected"] in recalled
     for trial in plain["trials"]:
@@ -59,13 +62,13 @@ def check(plain: dict[str, Any], *, target: str) -> None:
         assert epochs == [float(epoch) for epoch in range(1, len(epochs) + 1)]
         assert trial["stopped_at"] == (None if epochs[-1] == 5 else epochs[-1])
         assert any(character.isdigit() for character in trial["reason"])
-    assert plain["steps"] == sum(len(trial["curve"]) for trial in plain["trials"]) < 50
+    assert plain["steps"] == sum(len(trial["curve"]) for trial in plain["trials"]) < 5 * len(recalled)
     assert set(plain["baselines"]) == {"fine-tune all", "successive halving on all"}
     every = fine_tune_all([curve for curve in history.curves(dataset=target) if curve.seed == 0])
     assert plain["baselines"]["fine-tune all"] == {
         "selected": every.selected,
         "test_score": every.score,
-        "steps": 5.0 * len(zoo.models()),
+        "steps": 5.0 * len(models),
     }
     assert plain["steps"] < plain["baselines"]["successive halving on all"]["steps"]
 
@@ -79,12 +82,19 @@ def test_json_tells_of_a_real_selection(folder: Path) -> None:
     assert not list(folder.glob("raysel-*")), "temporary files are removed"
 
 
+def test_the_help_lists_the_targets() -> None:
+    shown = subprocess.run([COMMAND, "quickstart", "--help"], capture_output=True, text=True, check=True).stdout
+    for inputs in ("images", "texts"):
+        assert f"Targets of {inputs}: {', '.join(zoo.targets(inputs))}" in " ".join(shown.split())
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("target", zoo.targets())
+@pytest.mark.parametrize("target", TARGETS)
 def test_every_target_works_by_either_method_and_shows_tables(folder: Path, target: str) -> None:
     check(json.loads(quickstart(folder, "--target", target, "--json").stdout), target=target)
     shown = quickstart(folder, "--target", target, "--method", "paper").stdout
-    for title in ("Recalled: 10 models (method paper)", "Fine-tuned: 10 models", "Selected: zoo/"):
+    count = round(len(zoo.models(zoo.inputs_of(target))) / 3)
+    for title in (f"Recalled: {count} models (method paper)", f"Fine-tuned: {count} models", "Selected: zoo/"):
         assert title in shown
     assert shown.count("(replayed)") == 2
 

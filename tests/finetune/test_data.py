@@ -49,6 +49,23 @@ def test_the_fingerprint_follows_the_data() -> None:
     assert _data().fingerprint == same.fingerprint != relabelled.fingerprint
 
 
+def _texts(*texts: str, dtype: object = object) -> Data:
+    split = Split(np.array(texts, dtype=dtype), np.array([0, 1]))
+    return Data(name="d", task="classification", classes=2, train=split, val=split, test=split)
+
+
+def test_the_fingerprint_follows_texts_however_they_are_kept() -> None:
+    assert _texts("a", "bcd").fingerprint == _texts("a", "bcd", dtype=str).fingerprint
+    different = [_texts("a", "bcd"), _texts("ab", "cd"), _texts("a", "bcd "), _texts("1:a", "bcd"), _texts("", "abcd")]
+    assert len({data.fingerprint for data in different}) == len(different)
+
+
+@pytest.mark.parametrize("inputs", [np.array(["a", 3], object), np.array(["a", None], object), np.arange(2)])
+def test_inputs_that_are_neither_images_nor_texts(inputs: np.ndarray) -> None:
+    with pytest.raises(RayselError, match="texts or images"):
+        Split(inputs, np.array([0, 1]))
+
+
 @pytest.mark.parametrize(
     ("metric", "predictions", "labels", "score"),
     [

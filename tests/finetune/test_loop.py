@@ -2,9 +2,10 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from raysel.finetune import Data, FineTuning, Point, Recipe, Split
 from raysel.models import create
 from raysel.zoo.architectures import ARCHITECTURES
 from raysel.zoo.tasks import load_task
+from raysel.zoo.text_architectures import TEXT_ARCHITECTURES, tokenizer
+from raysel.zoo.text_tasks import load_task as load_text_task
 
 RECIPE = Recipe(seed=3, epochs=3, points_per_epoch=2, batch_size=8)
 
@@ -33,8 +36,15 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def _run(architecture: str, data: Data, recipe: Recipe = RECIPE) -> FineTuning:
-    bundle = create(ARCHITECTURES[architecture].config, seed=0)
+@pytest.fixture(scope="module")
+def texts() -> Data:
+    return load_text_task("gaps", train=50, val=40, test=40)
+
+
+def _run(architecture: str, data: Data, recipe: Recipe = RECIPE, **changed: Any) -> FineTuning:
+    texts = architecture in TEXT_ARCHITECTURES
+    made_by = (TEXT_ARCHITECTURES if texts else ARCHITECTURES)[architecture]
+    bundle = create({**made_by.config, **changed}, seed=0, transform=tokenizer() if texts else None)
     bundle.replace_head(data.outputs, seed=recipe.seed)
     return FineTuning(bundle, data, recipe)
 
@@ -47,15 +57,24 @@ def _untimed(points: Iterator[Point]) -> list[Point]:
 @pytest.mark.parametrize("architecture", ["vit", "swin", "resnet"])
 @pytest.mark.parametrize("interrupted", [1, 3, 5])
 def test_a_resumed_run_is_the_same_run(architecture: str, interrupted: int, data: Data, tmp_path: Path) -> None:
-    whole = _run(architecture, data)
+    _same_when_resumed(lambda: _run(architecture, data), interrupted, tmp_path)
+
+
+@pytest.mark.parametrize("changed", [{"hidden_dropout_prob": 0.1}, {}], ids=["dropout", "none"])
+def test_a_resumed_run_on_texts_is_the_same_run(changed: dict[str, float], texts: Data, tmp_path: Path) -> None:
+    _same_when_resumed(lambda: _run("bert" if changed else "gpt2", texts, **changed), 3, tmp_path)
+
+
+def _same_when_resumed(make: Callable[[], FineTuning], interrupted: int, folder: Path) -> None:
+    whole = make()
     expected = _untimed(whole.points())
 
-    first = _run(architecture, data)
+    first = make()
     points = first.points()
     before = [next(points) for _ in range(interrupted)]
-    first.save(tmp_path)
+    first.save(folder)
     torch.manual_seed(99)  # whatever went on meanwhile
-    second = FineTuning.resume(tmp_path, data, RECIPE)
+    second = FineTuning.resume(folder, first.data, RECIPE)
     after = list(second.points())
 
     assert [dataclasses.replace(point, seconds=0.0) for point in before + after] == expected

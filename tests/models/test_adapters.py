@@ -1,6 +1,7 @@
 """What every adapter keeps to; another library joins by an entry in `LIBRARIES`."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from raysel.errors import OptionError
 from raysel.models import extract, load
-from tests.models.conftest import CLASSES, Library
+from tests.models.conftest import CLASSES, Library, TextFamily
 
-Images = NDArray[np.uint8]
+Inputs = NDArray[Any]
 
 
-def test_loads_what_the_library_saved(library: Library, tmp_path: Path, inputs: Images) -> None:
+def test_loads_what_the_library_saved(library: Library | TextFamily, tmp_path: Path, inputs: Inputs) -> None:
     module = library.make(tmp_path / "m")
     bundle = load(f"file:{tmp_path / 'm'}")
     assert bundle.adapter.library == library.name
@@ -25,7 +26,9 @@ def test_loads_what_the_library_saved(library: Library, tmp_path: Path, inputs: 
 
 
 @pytest.mark.parametrize("outputs", [1, 3, CLASSES])
-def test_the_library_loads_what_raysel_saved(library: Library, tmp_path: Path, inputs: Images, outputs: int) -> None:
+def test_the_library_loads_what_raysel_saved(
+    library: Library | TextFamily, tmp_path: Path, inputs: Inputs, outputs: int
+) -> None:
     library.make(tmp_path / "m")
     bundle = load(f"file:{tmp_path / 'm'}", outputs=outputs)
     bundle.save(tmp_path / "saved")
@@ -36,7 +39,7 @@ def test_the_library_loads_what_raysel_saved(library: Library, tmp_path: Path, i
     assert np.array_equal(again.predict(inputs), bundle.predict(inputs))
 
 
-def test_only_the_head_is_fresh(library: Library, tmp_path: Path) -> None:
+def test_only_the_head_is_fresh(library: Library | TextFamily, tmp_path: Path) -> None:
     library.make(tmp_path / "m")
     name = f"file:{tmp_path / 'm'}"
     old, fresh = load(name).module.state_dict(), load(name, outputs=CLASSES, seed=0).module.state_dict()
@@ -47,36 +50,36 @@ def test_only_the_head_is_fresh(library: Library, tmp_path: Path) -> None:
     assert len(changed) <= 2  # the bias may have been zero already
 
 
-def test_the_seed_draws_the_head(library: Library, tmp_path: Path) -> None:
+def test_the_seed_draws_the_head(library: Library | TextFamily, tmp_path: Path) -> None:
     library.make(tmp_path / "m")
     heads = [load(f"file:{tmp_path / 'm'}", outputs=3, seed=seed).head.weight for seed in (0, 0, 1)]
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
 
 
-def test_features_enter_the_head(library: Library, tmp_path: Path, inputs: Images) -> None:
+def test_features_enter_the_head(library: Library | TextFamily, tmp_path: Path, inputs: Inputs) -> None:
     library.make(tmp_path / "m")
     name = f"file:{tmp_path / 'm'}"
     found, head = extract(name, inputs), load(name).head
-    logits = torch.from_numpy(found.features) @ head.weight.T + head.bias
+    logits = head(torch.from_numpy(found.features))
     assert found.features.shape == (len(inputs), head.in_features)
     assert found.probabilities is not None
     np.testing.assert_allclose(found.probabilities, logits.softmax(1).detach().numpy(), atol=1e-5)
 
 
-def test_features_do_not_depend_on_the_batch(library: Library, tmp_path: Path, inputs: Images) -> None:
+def test_features_do_not_depend_on_the_batch(library: Library | TextFamily, tmp_path: Path, inputs: Inputs) -> None:
     library.make(tmp_path / "m")
     whole, parts = (extract(f"file:{tmp_path / 'm'}", inputs, batch_size=size).features for size in (256, 4))
     np.testing.assert_allclose(whole, parts, atol=1e-5)
 
 
-def test_a_regression_head_has_no_probabilities(library: Library, tmp_path: Path, inputs: Images) -> None:
+def test_a_regression_head_has_no_probabilities(library: Library | TextFamily, tmp_path: Path, inputs: Inputs) -> None:
     library.make(tmp_path / "m")
     load(f"file:{tmp_path / 'm'}", outputs=1).save(tmp_path / "saved")
     assert extract(f"file:{tmp_path / 'saved'}", inputs).probabilities is None
 
 
-def test_half_precision_on_disk_is_single_in_memory(library: Library, tmp_path: Path) -> None:
+def test_half_precision_on_disk_is_single_in_memory(library: Library | TextFamily, tmp_path: Path) -> None:
     library.make(tmp_path / "m")
     bundle = load(f"file:{tmp_path / 'm'}")
     bundle.module.half()
@@ -87,7 +90,7 @@ def test_half_precision_on_disk_is_single_in_memory(library: Library, tmp_path: 
 @pytest.mark.parametrize(
     "damage", ["cut short", "a weight missing", "of another model", "config cut", "config unknown", "config a list"]
 )
-def test_a_broken_checkpoint_is_refused(library: Library, tmp_path: Path, damage: str) -> None:
+def test_a_broken_checkpoint_is_refused(library: Library | TextFamily, tmp_path: Path, damage: str) -> None:
     library.make(tmp_path / "m")
     weights, config = tmp_path / "m" / "model.safetensors", tmp_path / "m" / "config.json"
     if damage == "cut short":

@@ -3,17 +3,21 @@
 from raysel.trends.decide import decide, winner
 from raysel.trends.decision import Decision, Progress
 from raysel.trends.mining import Trends, mine
+from raysel.trends.risk import Calibration, calibrate, check_risk
 from raysel.trends.selection import Policy, Selection, Standing
 from raysel.trends.stages import METHODS, stages
 
 __all__ = [
     "METHODS",
+    "Calibration",
     "Decision",
     "Policy",
     "Progress",
     "Selection",
     "Standing",
     "Trends",
+    "calibrate",
+    "check_risk",
     "decide",
     "mine",
     "stages",

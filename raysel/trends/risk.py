@@ -18,9 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from raysel.errors import OptionError
 from raysel.trends.default import PRICE, behind, rates, readings
 from raysel.trends.episodes import Episode, episodes
 from raysel.trends.mining import Trends
+from raysel.trends.stages import is_number
 
 PRICES = (0.0, *np.round(np.geomspace(0.02, 1.0, 12), 3).tolist())
 """The prices tried; at 0 nobody is stopped."""
@@ -47,6 +49,18 @@ class Calibration:
     told: str
 
 
+def check_risk(risk: float | None, tolerance: float) -> None:
+    """Refuses what can be no risk or tolerance.
+
+    Raises:
+        OptionError: If the risk is not above 0 and below 1, or the tolerance is negative, or given without a risk.
+    """
+    if risk is not None and not (is_number(risk) and 0 < risk < 1):
+        raise OptionError("risk", risk, "above 0 and below 1, or None")
+    if not is_number(tolerance) or not 0 <= tolerance < np.inf or (tolerance and risk is None):
+        raise OptionError("tolerance", tolerance, "a finite number of at least 0, and 0 unless a risk is given")
+
+
 def calibrate(trends: Trends, *, stages: Sequence[float], size: int, risk: float, tolerance: float) -> Calibration:
     """The largest price that keeps the risk.
 
@@ -57,7 +71,11 @@ def calibrate(trends: Trends, *, stages: Sequence[float], size: int, risk: float
         risk: The probability that the model that would have won is dropped and more than `tolerance` is lost, above 0
             and below 1.
         tolerance: In the unit of the metric, at least 0.
+
+    Raises:
+        OptionError: If the risk or the tolerance breaks its rule.
     """
+    check_risk(risk, tolerance)
     key = ("calibration", tuple(stages), size, risk, tolerance)
     return trends.cached(key, lambda: _calibrate(trends, stages, size=size, risk=risk, tolerance=tolerance))
 
@@ -82,8 +100,8 @@ def _calibrate(trends: Trends, stages: Sequence[float], *, size: int, risk: floa
     chosen = max(index for index in within if PRICES[index] <= PRICE)
     price, achieved = PRICES[chosen], float(shares[chosen])
     told = (
-        f"a risk of {risk:.1%} is kept at a price of {price:g} a training: {achieved:.1%} of {n} past datasets would have "
-        f"lost more than {tolerance:g} by dropping the model that won; the least they can certify is {floor:.1%}"
+        f"a risk of {risk:.1%} is kept at a price of {price:g} a training: {achieved:.1%} of {n} past datasets would "
+        f"have lost more than {tolerance:g} by dropping the model that won; the least they can certify is {floor:.1%}"
     )
     return Calibration(price=price, achieved=achieved, floor=floor, n_datasets=n, told=told)
 

@@ -13,7 +13,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from raysel.errors import CheckpointError, OptionError
 from raysel.history import History
 from raysel.target import Target
-from raysel.trends import Decision, Selection, mine, stages
+from raysel.trends import Decision, Selection, check_risk, mine, stages
 from raysel.tune.controller import arrivals, base_searcher, can_pause
 from raysel.tune.searcher import RecallSearcher
 
@@ -94,10 +94,9 @@ class TrendScheduler(FIFOScheduler):
             raise OptionError("policy", policy, f"one of {', '.join(get_args(PolicyOption))}")
         if mode not in (None, "max", "min"):
             raise OptionError("mode", mode, "max or min")
-        if risk is not None and (method == "paper" or not isinstance(risk, (int, float)) or not 0 < risk < 1):
-            raise OptionError("risk", risk, 'above 0 and below 1, and left out where method is "paper"')
-        if not isinstance(tolerance, (int, float)) or not 0 <= tolerance < math.inf or (tolerance and risk is None):
-            raise OptionError("tolerance", tolerance, "a finite number of at least 0, and 0 unless a risk is given")
+        check_risk(risk, tolerance)
+        if risk is not None and method == "paper":
+            raise OptionError("risk", risk, 'left out where method is "paper"')
         if not margin >= 0 or (margin and method != "paper"):
             raise OptionError("margin", margin, 'at least 0, and 0 unless method is "paper"')
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
@@ -106,7 +105,7 @@ class TrendScheduler(FIFOScheduler):
         self._history = history.pinned(history.parts())
         self._target = Target.of(target)
         self._method, self._policy, self._margin, self._seed = method, policy, margin, seed
-        self._risk, self._tolerance, self._told_risk = risk, tolerance, ""
+        self._risk, self._tolerance = risk, tolerance
         self._time_attr, self._metric, self._mode = time_attr, metric, mode
         self._selection: Selection | None = None
         self._idle = 0
@@ -265,9 +264,8 @@ class TrendScheduler(FIFOScheduler):
         unpausable = () if pausable or reporting is None else (reporting.trial_id,)
         made = self.selection.judge(arrivals=arrivals(tune_controller, idle=self._idle), unpausable=unpausable)
         trials = {t.trial_id: t for t in tune_controller.get_trials()} if made else {}
-        if made and self._risk is not None and (told := self.selection.calibration(self._risk).told) != self._told_risk:
-            self._told_risk = told
-            logger.info("%s", told)
+        if made and self._risk is not None:
+            logger.info("%s", self.selection.calibration(self._risk).told)
         for name, decision in made.items():
             logger.info("%s: %s", name, decision.reason)
             if decision.action == "stop" and trials[name] is not reporting:

@@ -6,6 +6,7 @@ python benchmarks/mini_zoo.py > benchmarks/results/mini_zoo.md
 from collections.abc import Iterator
 
 import numpy as np
+from page import table
 from scipy.stats import spearmanr
 
 from raysel import History, zoo
@@ -73,12 +74,6 @@ def proxy_rows(history: History, matrix: PerformanceMatrix) -> Iterator[tuple[st
             loss = float(np.nanmax(matrix.values[:, column]) - pairs[pairs[:, 0].argmax(), 1])
             cells += [f"{spearmanr(pairs[:, 0], pairs[:, 1]).statistic:.2f}", f"{loss:.3f}"]
         yield tuple(cells)
-
-
-def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]] | list[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
 def main() -> None:

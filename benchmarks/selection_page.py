@@ -232,6 +232,7 @@ def multiples(timed: pd.DataFrame, judged: str) -> str:
         (str(method), "" if "asha" in str(method) else f"{breadth}", point)
         for (method, breadth), point in curves.groupby(["method", "top_k"])
     ]
+    rows.sort(key=lambda row: (row[0].split("-")[0], row[2]["multiple"].mean()))
     rows += [(str(method), "", its) for method, its in others.groupby("method")]
     cells = [
         (method, breadth, mean(by_target(its, judged), 3), mean(by_target(its, "multiple"), 1))

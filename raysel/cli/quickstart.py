@@ -107,7 +107,7 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
         with progress.of_recall():
             selected = run_selection(
                 tune.with_parameters(_fine_tune, data=data),
-                history=_benchmarks(shipped, Path(folder) / "history"),
+                history=zoo.benchmark_history(Path(folder) / "history"),
                 target=Target(data.name, task=data.task, samples=partial(_samples, data)),
                 models=zoo.models(),
                 metric=data.metric,
@@ -150,26 +150,6 @@ def _baselines(shipped: "History", target: str) -> dict[str, "Outcome"]:
     epochs = EPOCHS / curves[0].planned_steps
     outcomes = {"fine-tune all": fine_tune_all(curves), "successive halving on all": successive_halving(curves)}
     return {name: replace(outcome, steps=outcome.steps * epochs) for name, outcome in outcomes.items()}
-
-
-def _benchmarks(shipped: "History", folder: Path) -> "History":
-    """A copy of the shipped history that has never seen a target."""
-    from raysel import zoo
-    from raysel.history import History
-
-    runs, observations, datasets, proxies = (
-        getattr(shipped, table)() for table in ("runs", "observations", "datasets", "proxies")
-    )
-    runs = runs[runs["dataset"].isin(zoo.benchmarks())]
-    copy = History.create(folder)
-    copy.append(
-        runs=runs,
-        observations=observations[observations["run_id"].isin(runs["run_id"])],
-        models=shipped.models(),
-        datasets=datasets[datasets["dataset"].isin(zoo.benchmarks())],
-        proxies=proxies[proxies["dataset"].isin(zoo.benchmarks())],
-    )
-    return copy
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from raysel.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from raysel.finetune import Data
+    from raysel.history import History
 
-__all__ = ["benchmarks", "checkpoint_path", "history_path", "load_task", "models", "targets"]
+__all__ = ["benchmark_history", "benchmarks", "checkpoint_path", "history_path", "load_task", "models", "targets"]
 
 _HERE = Path(__file__).parent
 
@@ -66,3 +67,23 @@ def checkpoint_path(name: str) -> Path:
 def history_path() -> Path:
     """The folder of the recorded history."""
     return _HERE / "history"
+
+
+def benchmark_history(folder: Path) -> "History":
+    """A copy of the recorded history that has never seen a target, made in a new folder."""
+    from raysel.history import History
+
+    shipped = History(history_path())
+    runs, observations, datasets, proxies = (
+        getattr(shipped, table)() for table in ("runs", "observations", "datasets", "proxies")
+    )
+    runs = runs[runs["dataset"].isin(benchmarks())]
+    copy = History.create(folder)
+    copy.append(
+        runs=runs,
+        observations=observations[observations["run_id"].isin(runs["run_id"])],
+        models=shipped.models(),
+        datasets=datasets[datasets["dataset"].isin(benchmarks())],
+        proxies=proxies[proxies["dataset"].isin(benchmarks())],
+    )
+    return copy

@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from page import difference, mean, number, table
 
 from raysel.arrays import FloatArray
@@ -275,6 +276,9 @@ def chart(of_set: pd.DataFrame, file: Path, *, cost: str, judged: str, labels: t
                 label=f"{method}  {number(point[judged])} @ {point[cost]:.1f}",
             )
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(0, 1.15 * max(means[judged].max(), means[judged].get("default", 0.0)))
         axes.set_xlabel(labels[0])
         axes.set_ylabel(labels[1])

@@ -38,7 +38,8 @@ KEY = ["set", "part", "method", "top_k", "target", "seed"]
 
 # Each family has one number that trades cost for regret.
 BREADTHS = (1, 2, 3, 5, 10, 15, 20, 31, 50, 100, 150)
-"""How many models are recalled, for the curves of `default`, of halving on a random choice, and of fine-tuning one."""
+"""How many models are recalled, for the curve of `default`; or drawn at random, for those of halving, ASHA and
+fine-tuning."""
 REDUCTIONS = (2, 3, 4, 6, 10, 25)
 """ASHA's, on all models, for its curve."""
 
@@ -77,11 +78,12 @@ def curves(one: CurveSet, tasks: Sequence[Task], methods: Sequence[str]) -> Iter
     """Rows of the families, for their curves of regret against cost."""
     size, target, seeds = len(tasks[0].runs), tasks[0].target, len(tasks)
     breadths = sorted({min(breadth, size) for breadth in BREADTHS})
-    for method in ("default", "random-k"):
-        if method in methods:
-            for breadth in breadths:
-                for row in compare(one.history, methods=[method], leave_out=[target], seeds=seeds, top_k=breadth):
-                    yield tidy(row, part="curve", top_k=breadth)
+    by_breadth = {method: METHODS[method] for method in ("default", "random-k") if method in methods}
+    if "asha-3-all" in methods:
+        by_breadth["asha-3-random"] = asha(3, on="random")
+    for breadth in breadths if by_breadth else ():
+        for row in compare(one.history, methods=by_breadth, leave_out=[target], seeds=seeds, top_k=breadth):
+            yield tidy(row, part="curve", top_k=breadth)
     if any(method.startswith("asha") for method in methods):
         family = {f"asha-{reduction}-all": asha(reduction) for reduction in REDUCTIONS}
         for row in compare(one.history, methods=family, leave_out=[target], seeds=seeds, top_k=TOP_K):

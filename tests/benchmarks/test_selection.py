@@ -61,6 +61,12 @@ def test_the_cost_at_which_a_curve_reaches_a_loss(modules, loss, losses, costs, 
     assert modules[1].cost_at(loss, np.array(losses), np.array(costs, dtype=float)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("cost", "expected"), [(1, 0.4), (2, 0.4), (4, 0.25), (8, 0.1), (99, 0.1)])
+def test_what_a_curve_loses_at_a_cost(modules, cost, expected):
+    assert modules[1].loss_at(cost, np.array([0.4, 0.1]), np.array([2.0, 8.0])) == pytest.approx(expected)
+    assert modules[1].loss_at(cost, np.array([0.1, 0.4]), np.array([8.0, 2.0])) == pytest.approx(expected)
+
+
 def test_rows_are_tidy_and_curves_agree_with_the_table(modules, frame):
     assert not frame.duplicated(modules[0].KEY).any()
     rows, curves = frame[frame["part"] == "table"], frame[frame["part"] == "curve"]
@@ -97,4 +103,5 @@ def test_the_page_tells_every_method_and_is_the_same_again(modules, frame, tmp_p
     page = first["selection.md"].decode()
     for method in METHODS:
         assert f"| {method} |" in page, method
-    assert "| mini_zoo | default | halving-all | seconds |" in page
+    for other in ("halving-all", "asha-3-all", "fine-tune-all"):
+        assert f"| mini_zoo | default | {other} | seconds |" in page

@@ -5,7 +5,8 @@
     python benchmarks/selection.py --sets mini_zoo --methods default,halving-all --seeds 1
 
 Writes selection.parquet (a tidy row each), selection.md and a chart a set into benchmarks/results. Without RAYSEL_DATA
-only the mini zoo is replayed. A run of some sets or methods takes the place of their rows and leaves the others.
+only the mini zoo is replayed. A run of some sets or methods takes the place of their rows and leaves the others; rows
+are written whenever a set is done.
 """
 
 import logging
@@ -168,23 +169,25 @@ def main(sets: str | None, methods: str | None, seeds: int, processes: int, resu
                 click.echo(f"{name}: without {method}: {reason}", err=True)
         chosen = [method for method in asked or METHODS if method not in lack]
         work += [(name, target, chosen, seeds) for target in curve_set(name).targets]
-    frames, spent = [], dict.fromkeys(names, 0.0)
+    folder = Path(results)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "selection.parquet"
+    frames: dict[str, list[pd.DataFrame]] = {name: [] for name in names}
+    spent = dict.fromkeys(names, 0.0)
     # Spawned: the libraries' threads do not survive a fork.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         running = {pool.submit(replayed, *unit): unit for unit in work}
         for done, future in enumerate(as_completed(running), start=1):
             frame, seconds = future.result()
             name, target = running[future][:2]
-            frames.append(frame)
+            frames[name].append(frame)
             spent[name] += seconds
             elapsed = time.perf_counter() - began
             click.echo(f"{done}/{len(work)} {name}: {target} ({seconds:.1f} s; {elapsed:.0f} s so far)", err=True)
-    folder = Path(results)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "selection.parquet"
-    frame = merged(rounded(pd.concat(frames, ignore_index=True)), file).sort_values(KEY, ignore_index=True)
-    frame.to_parquet(file, compression="zstd", index=False)
-    write_page(frame, folder)
+            if len(frames[name]) == len(curve_set(name).targets):  # kept, should the run be interrupted
+                rows = merged(rounded(pd.concat(frames[name])), file).sort_values(KEY, ignore_index=True)
+                rows.to_parquet(file, compression="zstd", index=False)
+    write_page(pd.read_parquet(file), folder)
     told = ", ".join(f"{name} {seconds:.0f}" for name, seconds in spent.items())
     click.echo(
         f"{time.perf_counter() - began:.0f} s; processor seconds: {told}; {os.path.getsize(file)} bytes", err=True

@@ -266,7 +266,7 @@ LINES = {
 def chart(of_set: pd.DataFrame, file: Path, *, cost: str, judged: str, labels: tuple[str, str]) -> None:
     """Regret against cost: a line a family, a mark a method."""
     # A fixed salt, and no date in the file: the same rows give the same bytes.
-    with matplotlib.rc_context({"svg.hashsalt": "raysel", "font.size": 9.0}):
+    with matplotlib.rc_context({"svg.hashsalt": "raysel", "svg.fonttype": "none", "font.size": 9.0}):
         figure = Figure(figsize=(9.5, 5.5), layout="constrained")
         axes = figure.add_subplot()
         curves = of_set[of_set["part"] == "curve"]

@@ -35,6 +35,16 @@ def test_sizes() -> None:
     assert _size(zoo.history_path()) < 1 * MEGABYTE
 
 
+def test_a_history_of_benchmarks_has_never_seen_a_target(tmp_path: Path, history: History) -> None:
+    copy = zoo.benchmark_history(tmp_path / "history")
+    assert set(copy.runs()["dataset"]) == set(copy.datasets()["dataset"]) == set(zoo.benchmarks())
+    assert set(copy.proxies()["dataset"]) == set(zoo.benchmarks())
+    assert set(copy.models()["model"]) == set(zoo.models())
+    matrix, shipped = copy.matrix(), history.matrix()
+    columns = [shipped.datasets.index(dataset) for dataset in matrix.datasets]
+    np.testing.assert_array_equal(matrix.values, shipped.values[:, columns])
+
+
 def test_the_zoo_is_varied() -> None:
     members = MEMBERS.values()
     assert len(members) >= 24

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
+from page import table
 from scipy.stats import spearmanr
 
 from raysel import History, zoo
@@ -123,12 +124,6 @@ def proxy_means(history: History, quality: dict[tuple[str, str], tuple[float, fl
             other,
             f"{seconds[proxy]:.2f}",
         )
-
-
-def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]] | list[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
 def main() -> None:

@@ -5,7 +5,8 @@
     python benchmarks/selection.py --sets mini_zoo --methods default,halving-all --seeds 1
 
 Writes selection.parquet (a tidy row each), selection.md and a chart a set into benchmarks/results. Without RAYSEL_DATA
-only the mini zoo is replayed. A run of some sets or methods takes the place of their rows and leaves the others.
+only the mini zoo is replayed. A run of some sets or methods takes the place of their rows and leaves the others; rows
+are written whenever a set is done.
 """
 
 import logging
@@ -38,7 +39,8 @@ KEY = ["set", "part", "method", "top_k", "target", "seed"]
 
 # Each family has one number that trades cost for regret.
 BREADTHS = (1, 2, 3, 5, 10, 15, 20, 31, 50, 100, 150)
-"""How many models are recalled, for the curves of `default`, of halving on a random choice, and of fine-tuning one."""
+"""How many models are recalled, for the curve of `default`; or drawn at random, for those of halving, ASHA and
+fine-tuning."""
 REDUCTIONS = (2, 3, 4, 6, 10, 25)
 """ASHA's, on all models, for its curve."""
 
@@ -77,11 +79,12 @@ def curves(one: CurveSet, tasks: Sequence[Task], methods: Sequence[str]) -> Iter
     """Rows of the families, for their curves of regret against cost."""
     size, target, seeds = len(tasks[0].runs), tasks[0].target, len(tasks)
     breadths = sorted({min(breadth, size) for breadth in BREADTHS})
-    for method in ("default", "random-k"):
-        if method in methods:
-            for breadth in breadths:
-                for row in compare(one.history, methods=[method], leave_out=[target], seeds=seeds, top_k=breadth):
-                    yield tidy(row, part="curve", top_k=breadth)
+    by_breadth = {method: METHODS[method] for method in ("default", "random-k") if method in methods}
+    if "asha-3-all" in methods:
+        by_breadth["asha-3-random"] = asha(3, on="random")
+    for breadth in breadths if by_breadth else ():
+        for row in compare(one.history, methods=by_breadth, leave_out=[target], seeds=seeds, top_k=breadth):
+            yield tidy(row, part="curve", top_k=breadth)
     if any(method.startswith("asha") for method in methods):
         family = {f"asha-{reduction}-all": asha(reduction) for reduction in REDUCTIONS}
         for row in compare(one.history, methods=family, leave_out=[target], seeds=seeds, top_k=TOP_K):
@@ -166,23 +169,25 @@ def main(sets: str | None, methods: str | None, seeds: int, processes: int, resu
                 click.echo(f"{name}: without {method}: {reason}", err=True)
         chosen = [method for method in asked or METHODS if method not in lack]
         work += [(name, target, chosen, seeds) for target in curve_set(name).targets]
-    frames, spent = [], dict.fromkeys(names, 0.0)
+    folder = Path(results)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "selection.parquet"
+    frames: dict[str, list[pd.DataFrame]] = {name: [] for name in names}
+    spent = dict.fromkeys(names, 0.0)
     # Spawned: the libraries' threads do not survive a fork.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         running = {pool.submit(replayed, *unit): unit for unit in work}
         for done, future in enumerate(as_completed(running), start=1):
             frame, seconds = future.result()
             name, target = running[future][:2]
-            frames.append(frame)
+            frames[name].append(frame)
             spent[name] += seconds
             elapsed = time.perf_counter() - began
             click.echo(f"{done}/{len(work)} {name}: {target} ({seconds:.1f} s; {elapsed:.0f} s so far)", err=True)
-    folder = Path(results)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "selection.parquet"
-    frame = merged(rounded(pd.concat(frames, ignore_index=True)), file).sort_values(KEY, ignore_index=True)
-    frame.to_parquet(file, compression="zstd", index=False)
-    write_page(frame, folder)
+            if len(frames[name]) == len(curve_set(name).targets):  # kept, should the run be interrupted
+                rows = merged(rounded(pd.concat(frames[name])), file).sort_values(KEY, ignore_index=True)
+                rows.to_parquet(file, compression="zstd", index=False)
+    write_page(pd.read_parquet(file), folder)
     told = ", ".join(f"{name} {seconds:.0f}" for name, seconds in spent.items())
     click.echo(
         f"{time.perf_counter() - began:.0f} s; processor seconds: {told}; {os.path.getsize(file)} bytes", err=True

@@ -112,7 +112,7 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
         with progress.of_recall():
             selected = run_selection(
                 tune.with_parameters(_fine_tune, data=data),
-                history=_benchmarks(shipped, inputs, Path(folder) / "history"),
+                history=zoo.benchmark_history(Path(folder) / "history", inputs),
                 target=Target(data.name, task=data.task, samples=partial(_samples, data)),
                 models=models,
                 metric=data.metric,
@@ -165,26 +165,6 @@ def _baselines(shipped: "History", target: str) -> dict[str, "Outcome"]:
     epochs = EPOCHS / curves[0].planned_steps
     outcomes = {"fine-tune all": fine_tune_all(curves), "successive halving on all": successive_halving(curves)}
     return {name: replace(outcome, steps=outcome.steps * epochs) for name, outcome in outcomes.items()}
-
-
-def _benchmarks(shipped: "History", inputs: "zoo.Inputs", folder: Path) -> "History":
-    """A copy of the shipped history that has never seen a target."""
-    from raysel import zoo
-    from raysel.history import History
-
-    runs, observations, datasets, proxies = (
-        getattr(shipped, table)() for table in ("runs", "observations", "datasets", "proxies")
-    )
-    runs = runs[runs["dataset"].isin(zoo.benchmarks(inputs))]
-    copy = History.create(folder)
-    copy.append(
-        runs=runs,
-        observations=observations[observations["run_id"].isin(runs["run_id"])],
-        models=shipped.models(),
-        datasets=datasets[datasets["dataset"].isin(zoo.benchmarks(inputs))],
-        proxies=proxies[proxies["dataset"].isin(zoo.benchmarks(inputs))],
-    )
-    return copy
 
 
 @contextmanager

@@ -102,9 +102,6 @@ def replay(
             say(f"replaying on {row.target} ({row.models} models)")
 
     snapshot = Snapshot(History(history))
-    if methods is None:
-        for name, reason in lacking(snapshot).items():
-            say(f"{name} is left out: {reason}")
     rows = compare(
         snapshot,
         methods=None if methods is None else [name.strip() for name in methods.split(",")],
@@ -114,6 +111,9 @@ def replay(
         top_k=top_k,
         told=told,
     )
+    if methods is None:
+        for name, reason in lacking(snapshot).items():
+            say(f"{name} is left out: {reason}")
     summary = summarise(rows)
     if chart is not None:
         replay_chart(summary, chart, title=f"{len(begun)} datasets of {history}, each left out in turn")

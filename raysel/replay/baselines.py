@@ -73,12 +73,13 @@ def successive_halving(curves: Sequence[Curve]) -> Outcome:
 
 
 def equal_stages(max_t: float) -> tuple[float, ...]:
-    """The ends of five equal parts of a run, in steps.
+    """The ends of five equal parts of a run, in steps: whole ones where the run is, and those that coincide are one.
 
-    >>> equal_stages(5)
-    (1.0, 2.0, 3.0, 4.0, 5.0)
+    >>> equal_stages(12), equal_stages(3), equal_stages(2.5)
+    ((3.0, 5.0, 8.0, 10.0, 12.0), (1.0, 2.0, 3.0), (0.5, 1.0, 1.5, 2.0, 2.5))
     """
-    return tuple(part * max_t / 5 for part in range(1, 6))
+    parts = [part * float(max_t) / 5 for part in range(1, 6)]
+    return tuple(sorted({float(math.ceil(part)) for part in parts} if float(max_t).is_integer() else parts))
 
 
 def _replay(curves: Sequence[Curve], marks: Sequence[float]) -> Outcome:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from ray.tune.schedulers import (
@@ -201,17 +201,21 @@ def _fifo(setting: Setting) -> TrialScheduler:
     return FIFOScheduler()
 
 
-def asha(reduction: int, *, recalled: bool = False) -> Method:
-    """Ray's ASHA on all models or on the recalled ones.
+On = Literal["all", "k", "random"]
+_SCOPES: tuple[On, ...] = ("all", "k")
+
+
+def asha(reduction: int, *, on: On = "all") -> Method:
+    """Ray's ASHA on all models, on the recalled ones, or on as many drawn at random.
 
     Args:
         reduction: Of the trials at a rung one in so many goes on, at least 2.
-        recalled: Whether on the recalled ones alone.
+        on: `all`, `k` or `random`.
     """
+    told = {"all": "all", "k": "the recalled", "random": "as many as are recalled, drawn at random"}
+    searchers = {"all": _all, "k": _recalled, "random": _random}
     return Method(
-        told=f"Ray's ASHA with reduction {reduction} on {'the recalled' if recalled else 'all'}",
-        searcher=_recalled if recalled else _all,
-        scheduler=_asha(reduction),
+        told=f"Ray's ASHA with reduction {reduction} on {told[on]}", searcher=searchers[on], scheduler=_asha(reduction)
     )
 
 
@@ -252,11 +256,7 @@ METHODS: Mapping[str, Method] = {
     "one-stage-k": Method(
         told="a fifth of the steps on the recalled, then the best", searcher=_recalled, scheduler=_one_stage
     ),
-    **{
-        f"asha-{reduction}-{scope}": asha(reduction, recalled=scope == "k")
-        for reduction in (2, 3, 4)
-        for scope in ("all", "k")
-    },
+    **{f"asha-{reduction}-{on}": asha(reduction, on=on) for reduction in (2, 3, 4) for on in _SCOPES},
     "tpe-asha-3": Method(
         told="Optuna's TPE proposing as many trials as there are models, with ASHA, reduction 3",
         searcher=_tpe,

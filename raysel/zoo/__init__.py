@@ -17,8 +17,18 @@ from raysel.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from raysel.finetune import Data
+    from raysel.history import History
 
-__all__ = ["benchmarks", "checkpoint_path", "history_path", "inputs_of", "load_task", "models", "targets"]
+__all__ = [
+    "benchmark_history",
+    "benchmarks",
+    "checkpoint_path",
+    "history_path",
+    "inputs_of",
+    "load_task",
+    "models",
+    "targets",
+]
 
 Inputs = Literal["images", "texts"]
 """What a model takes, and a dataset is made of."""
@@ -93,3 +103,23 @@ def checkpoint_path(name: str) -> Path:
 def history_path(inputs: Inputs = "images") -> Path:
     """The folder of the recorded history of the models that take these inputs."""
     return _HERE / ("text_history" if inputs == "texts" else "history")
+
+
+def benchmark_history(folder: Path, inputs: Inputs = "images") -> "History":
+    """A copy of the recorded history of these models that has never seen a target, made in a new folder."""
+    from raysel.history import History
+
+    shipped = History(history_path(inputs))
+    runs, observations, datasets, proxies = (
+        getattr(shipped, table)() for table in ("runs", "observations", "datasets", "proxies")
+    )
+    runs = runs[runs["dataset"].isin(benchmarks(inputs))]
+    copy = History.create(folder)
+    copy.append(
+        runs=runs,
+        observations=observations[observations["run_id"].isin(runs["run_id"])],
+        models=shipped.models(),
+        datasets=datasets[datasets["dataset"].isin(benchmarks(inputs))],
+        proxies=proxies[proxies["dataset"].isin(benchmarks(inputs))],
+    )
+    return copy

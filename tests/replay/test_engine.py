@@ -12,7 +12,7 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from raysel import History, TrendScheduler
 from raysel.errors import OptionError
-from raysel.replay.engine import DeadlockError, InOrder, OneStage, replay
+from raysel.replay.engine import DeadlockError, Halving, InOrder, UpTo, replay
 from raysel.replay.outcome import Costs, Replay, ReplayedTrial, unit
 from tests.replay.recorded import by_model, run
 
@@ -55,9 +55,8 @@ def test_the_clock(runs, options, makespan, busy):
     ],
 )
 def test_pausing_and_resuming_cost_what_is_stated(costs, workers, makespan, busy):
-    found = replay(
-        FOUR, searcher=InOrder(FOUR), scheduler=OneStage(at=1), workers=workers, max_pending=workers, costs=costs
-    )
+    scheduler = Halving(stages=[1], reduction=float("inf"))
+    found = replay(FOUR, searcher=InOrder(FOUR), scheduler=scheduler, workers=workers, max_pending=workers, costs=costs)
     assert (found.makespan, found.busy) == (makespan, busy)
     assert {trial.model: trial.stopped_at for trial in found.trials} == {"a": None, "b": 1, "c": 1, "d": 1}
     assert found.selected == "a"
@@ -68,7 +67,7 @@ def test_pausing_and_resuming_cost_what_is_stated(costs, workers, makespan, busy
 @pytest.mark.parametrize(
     "scheduler",
     [
-        lambda: OneStage(at=1),
+        lambda: Halving(stages=[1]),
         lambda: AsyncHyperBandScheduler(time_attr="step", max_t=2, reduction_factor=2),
         lambda: HyperBandScheduler(time_attr="step", max_t=2, reduction_factor=2),
     ],
@@ -101,6 +100,69 @@ def test_a_trend_scheduler_on_fewer_workers_than_trials(tmp_path):
         }
         assert found.selected == "m7"
         assert scheduler.selection.winner() == "t000007"
+
+
+EIGHT = by_model(*(run(f"m{i}", [0.1 * i] * 5, steps=[2, 4, 6, 8, 10]) for i in range(8)))
+
+
+@pytest.mark.parametrize("workers", [1, 3, 8])
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        ({"stages": [2, 4, 6, 8]}, [2, 2, 2, 2, 4, 4, 6, 10]),
+        ({"stages": [2], "reduction": float("inf")}, [2, 2, 2, 2, 2, 2, 2, 10]),
+        ({"stages": [4, 8], "reduction": 3}, [4, 4, 4, 4, 4, 4, 8, 10]),
+        ({"stages": [2, 6], "reduction": 1}, [10] * 8),
+        # A stage between two reports is judged at the first after it; both of these at the same one.
+        ({"stages": [2.5, 3.5]}, [4, 4, 4, 4, 4, 4, 10, 10]),
+    ],
+)
+def test_halving_stops_whom_it_should(options, steps, workers):
+    found = replay(EIGHT, searcher=InOrder(EIGHT), scheduler=Halving(**options), workers=workers, max_pending=workers)
+    assert [trial.steps for trial in found.trials] == steps
+    assert found.selected == "m7"
+
+
+def test_a_diverged_trial_is_halved_away():
+    runs = by_model(run("a", [0.5, 0.6]), run("b", [0.4, 0.5]))
+    scheduler = Halving(stages=[1])
+    scheduler.set_search_properties("score", "max")
+    first, second = (Trial("replay", stub=True, trial_id=name) for name in runs)
+    assert scheduler.on_trial_result(None, first, {"score": float("nan"), "step": 1}) == TrialScheduler.PAUSE
+    assert scheduler.on_trial_result(None, second, {"score": 0.1, "step": 1}) == TrialScheduler.PAUSE
+    stopped = []
+
+    class Controller:
+        class search_alg:  # noqa: N801
+            is_finished = staticmethod(lambda: True)
+
+        get_trials = staticmethod(lambda: [first, second])
+        stop_trial = staticmethod(stopped.append)
+
+    first.status = second.status = Trial.PAUSED
+    assert scheduler.choose_trial_to_run(Controller) is second
+    assert stopped == [first]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Halving(stages=[]), "stages"),
+        (lambda: Halving(stages=[2, 2]), "stages"),
+        (lambda: Halving(stages=[1], reduction=0.5), "reduction"),
+        (lambda: Halving(stages=[1], reduction=float("nan")), "reduction"),
+        (lambda: UpTo(0, InOrder([])), "count"),
+        (lambda: UpTo(True, InOrder([])), "count"),
+    ],
+)
+def test_bad_schedulers_and_searchers_are_refused(make, words):
+    with pytest.raises(OptionError, match=words):
+        make()
+
+
+def test_a_searcher_can_be_cut_off():
+    found = replay(FOUR, searcher=UpTo(3, InOrder(FOUR)), scheduler=FIFOScheduler())
+    assert [trial.model for trial in found.trials] == ["a", "b", "c"]
 
 
 class Stuck(FIFOScheduler):

@@ -50,6 +50,16 @@ def test_sizes() -> None:
     assert sum(_size(zoo.history_path(inputs)) for inputs in get_args(zoo.Inputs)) < 2 * MEGABYTE
 
 
+def test_a_history_of_benchmarks_has_never_seen_a_target(tmp_path: Path, inputs: zoo.Inputs, history: History) -> None:
+    copy = zoo.benchmark_history(tmp_path / "history", inputs)
+    assert set(copy.runs()["dataset"]) == set(copy.datasets()["dataset"]) == set(zoo.benchmarks(inputs))
+    assert set(copy.proxies()["dataset"]) == set(zoo.benchmarks(inputs))
+    assert set(copy.models()["model"]) == set(zoo.models(inputs))
+    matrix, shipped = copy.matrix(), history.matrix()
+    columns = [shipped.datasets.index(dataset) for dataset in matrix.datasets]
+    np.testing.assert_array_equal(matrix.values, shipped.values[:, columns])
+
+
 def test_the_image_zoo_is_varied() -> None:
     members = _members("images")
     assert len(members) >= 24

@@ -29,6 +29,7 @@ from raysel.recall.prior import standardise
 from raysel.recall.rank import METHODS, Method
 
 RESULTS = Path(__file__).parent / "results"
+ALL_PROXIES = "all proxies"
 PROPAGATED = {"own": "own", "representative": "representatives"}
 VALUES = ("regret", "relative_regret", "mean_final")
 TABLE = (
@@ -54,7 +55,8 @@ same targets, below 0 where the method is better than taking the K with the best
 bootstrap 95 % interval over targets has not 0 in it. *mean final*: of the K, higher is better. `random` is exact.
 Proxies are recorded ones: `alone` takes the K with the best scores; `own` scores every model, `representatives` only
 those that stand for a cluster (the rest take theirs), and the default learns from all other datasets how far to trust
-it. `largest` takes the K with the most parameters.
+it; with `all proxies` it uses all that are recorded on the target together. `largest` takes the K with the most
+parameters.
 
 """
 
@@ -85,28 +87,43 @@ def recalls(one: MatrixSet, past: PerformanceMatrix, target: str, models: Sequen
     found: dict[str, Recall] = {"best-average": lambda: first(models, z, k, unknown=0.0)}
     if set(models) <= one.sizes.keys():
         found["largest"] = lambda: first(models, one.sizes, k)
+    scored = {proxy: on_target(recorded, target, models) for proxy, recorded in sorted(one.proxies.items())}
+    scored = {proxy: scores for proxy, scores in scored.items() if scores}
+    found |= {f"{proxy} alone": partial(first, models, scores, k) for proxy, scores in scored.items()}
     for method in METHODS:
         clusters = cache(partial(cluster, past, method=method))
         found[method] = partial(recalled, past, models, k, method, clusters)
-        for proxy, recorded in sorted(one.proxies.items()):
-            scores = {model: score for model in models if np.isfinite(score := recorded.get((model, target), np.nan))}
-            if scores:
-                found[f"{proxy} alone"] = partial(first, models, scores, k)
-                for propagate in PROPAGATIONS:
-                    known = {cell: score for cell, score in recorded.items() if cell[1] in past.datasets}
-                    evidence = Proxied(name=proxy, scores=scores, recorded=known, propagate=propagate)
-                    name = f"{method} + {proxy}, {PROPAGATED[propagate]}"
-                    found[name] = partial(recalled, past, models, k, method, clusters, evidence)
+        together = {proxy: (proxy,) for proxy in scored}
+        if method == "default" and len(scored) > 1:
+            together[ALL_PROXIES] = tuple(scored)
+        for name, proxies in together.items():
+            for propagate in PROPAGATIONS:
+                evidence = Proxied(
+                    scores={proxy: scored[proxy] for proxy in proxies},
+                    recorded={proxy: elsewhere(one.proxies[proxy], past) for proxy in proxies},
+                    propagate=propagate,
+                )
+                told = f"{method} + {name}, {PROPAGATED[propagate]}"
+                found[told] = partial(recalled, past, models, k, method, clusters, evidence)
     return found
+
+
+def on_target(recorded: Mapping[tuple[str, str], float], target: str, models: Sequence[str]) -> dict[str, float]:
+    """The scores of the models on the target."""
+    return {model: score for model in models if np.isfinite(score := recorded.get((model, target), np.nan))}
+
+
+def elsewhere(recorded: Mapping[tuple[str, str], float], past: PerformanceMatrix) -> dict[tuple[str, str], float]:
+    """The scores on what is ranked by."""
+    return {cell: score for cell, score in recorded.items() if cell[1] in past.datasets}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proxied:
-    """A proxy's scores on the target, and on record elsewhere."""
+    """Scores on the target, and on record elsewhere, by proxy."""
 
-    name: str
-    scores: Mapping[str, float]
-    recorded: Mapping[tuple[str, str], float]
+    scores: Mapping[str, Mapping[str, float]]
+    recorded: Mapping[str, Mapping[tuple[str, str], float]]
     propagate: Propagate
 
 
@@ -118,18 +135,20 @@ def recalled(
     clusters: Callable[[], Clustering],
     proxied: Proxied | None = None,
 ) -> Sequence[str]:
-    """What raysel recalls: with a proxy, only the scores that the method asks for are had."""
+    """What raysel recalls: with proxies, only the scores that the method asks for are had."""
     if proxied is None:
         return rank(past, models, clustering=clusters(), method=method, top_k=k).models
-    asked = to_score(past, models, clusters(), method=method, propagate=proxied.propagate)
+    asked = set(to_score(past, models, clusters(), method=method, propagate=proxied.propagate))
     return rank(
         past,
         models,
         clustering=clusters(),
         method=method,
         top_k=k,
-        proxy=proxied.name,
-        proxy_scores={model: proxied.scores[model] for model in asked if model in proxied.scores},
+        proxy_scores={
+            proxy: {model: score for model, score in scores.items() if model in asked}
+            for proxy, scores in proxied.scores.items()
+        },
         propagate=proxied.propagate,
         recorded=proxied.recorded,
     ).models

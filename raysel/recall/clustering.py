@@ -7,7 +7,7 @@ from math import isfinite
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
+from scipy.spatial.distance import pdist, squareform
 
 from raysel.arrays import FloatArray, IntArray
 from raysel.errors import OptionError
@@ -131,7 +131,7 @@ def ward(values: FloatArray, tau: float | None = None) -> tuple[IntArray, float]
     n = len(values)
     if n < 2:
         return np.zeros(n, dtype=np.int64), tau or 0.0
-    merges = linkage(values, method="ward")
+    merges = linkage(pdist(values), method="ward")  # of values themselves that look like distances scipy warns
     if tau is None:
         tau = float(merges[n - 1 - -(-n // _MEMBERS), 2])
     return fcluster(merges, tau * _SLACK, criterion="distance").astype(np.int64) - 1, tau

@@ -39,7 +39,8 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
     """All candidates, the recalled first, each part best first, and what the ranking rests on.
 
     A model takes its own score of a proxy, else that of its cluster's representative (unless `propagate` is `own`). One
-    without either counts as average, q = 0. Ties go by name, and models without history come last among equals.
+    without either counts as average, q = 0. Ties go by name, and models without history come last among equals; these
+    go by the proxies alone, in equal shares, where nothing has shown what the proxies are worth.
     """
     matrix, clustering = evidence.matrix, evidence.clustering
     trust = learn(matrix, evidence.recorded) if clustering.clusters else unlearned(evidence.proxies)
@@ -78,8 +79,13 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
             )
         )
     unseen = [_unseen(evidence, q, trust, model) for model in evidence.unseen]
+    if not trust.n_datasets:
+        unseen.sort(key=lambda entry: -round(sum(q[proxy][entry.model] for proxy in entry.proxies), 12))
     entries = sorted([*seen, *unseen], key=lambda entry: -round(entry.score, 12))
-    better, tried = gain(z, top_k=evidence.top_k, seed=evidence.seed)
+    recalled = sum(entry.cluster is not None for entry in entries[: evidence.top_k])
+    # One model cannot be diverse, and where all with history are recalled there is nothing to choose.
+    choice = 1 < recalled < len(seen)
+    better, tried = gain(z, top_k=evidence.top_k, seed=evidence.seed) if choice else (0.0, 0)
     if better > 0:
         entries = _diversified(entries, evidence, z)
     return entries, _regime(evidence, trust, better, tried)
@@ -111,14 +117,11 @@ def _diversified(entries: list[Recalled], evidence: Evidence, z: FloatArray) -> 
     """The recalled with history exchanged for as many that are good for different reasons."""
     recalled, rest = entries[: evidence.top_k], entries[evidence.top_k :]
     known = [entry for entry in (*recalled, *rest) if entry.cluster is not None]
-    count = sum(entry.cluster is not None for entry in recalled)
-    if not count:
-        return entries
     chosen = diverse(
         np.array([entry.score for entry in known]),
         z[[evidence.matrix.row[entry.model] for entry in known]],
         np.array([entry.cluster for entry in known]),
-        top_k=count,
+        top_k=sum(entry.cluster is not None for entry in recalled),
         seed=evidence.seed,
     )
     kept = {known[index].model for index in chosen} | {entry.model for entry in recalled if entry.cluster is None}

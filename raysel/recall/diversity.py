@@ -9,7 +9,7 @@ Notation
     e (n,)     expected z-scores on the target
     R (n, D)   residuals on the benchmark datasets, z - prior, 0 where not measured
     L (n, D)   the mean of R over a model's cluster, shrunk as if one more member were average everywhere
-    Z (s, n)   scenarios: e + L[:, d] + noise of the deviation of R - L, each d as often
+    Z (s, n)   scenarios: e + L[:, d] + noise of the deviation of R - L, each d about as often
 """
 
 import numpy as np
@@ -41,7 +41,7 @@ def diverse(expected: FloatArray, z: FloatArray, clusters: IntArray, *, top_k: i
         seed: Draws the noise.
 
     >>> z = np.array([[1.0, -1.0], [0.9, -0.9], [-0.8, 0.8]])
-    >>> diverse(np.array([0.03, 0.02, 0.0]), z, np.array([0, 0, 1]), top_k=2, seed=0).tolist()
+    >>> diverse(np.array([0.3, 0.2, 0.0]), z, np.array([0, 0, 1]), top_k=2, seed=0).tolist()
     [0, 2]
     """
     pool = np.argsort(-expected.round(12), kind="stable")[: _POOL * top_k]
@@ -50,8 +50,9 @@ def diverse(expected: FloatArray, z: FloatArray, clusters: IntArray, *, top_k: i
         members = clusters[pool] == number
         together[members] = R[members].sum(axis=0) / (members.sum() + 1)
     noise = float(np.sqrt(np.mean((R - together) ** 2)))
-    drawn = np.random.default_rng(seed).standard_normal((_SCENARIOS, len(pool)))
-    scenarios = (expected[pool, None] + together[:, np.arange(_SCENARIOS) % z.shape[1]]).T + noise * drawn
+    count = max(_SCENARIOS, z.shape[1])  # so that every dataset is among them
+    drawn = np.random.default_rng(seed).standard_normal((count, len(pool)))
+    scenarios = (expected[pool, None] + together[:, np.arange(count) % z.shape[1]]).T + noise * drawn
     return pool[_greedy(scenarios, min(top_k, len(pool)))]
 
 

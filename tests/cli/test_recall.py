@@ -9,7 +9,7 @@ from click.testing import Result
 
 from tests.cli.conftest import Run
 
-KEYS = ["model", "cluster", "representative", "proxy", "score", "reason"]
+KEYS = ["model", "cluster", "representative", "proxies", "score", "reason"]
 
 
 def answer(result: Result) -> dict[str, Any]:
@@ -57,10 +57,10 @@ def test_top_k_and_tau(run: Run, history: str) -> None:
 def test_the_paper_weighs_with_the_proxy_of_the_representative(run: Run, history: str) -> None:
     args = ("recall", history, "--target", "z", "--method", "paper", "--tau", "0.1", "--proxies", "proxies.csv")
     entries = {entry["model"]: entry for entry in answer(run(*args, "--json"))["shortlist"]}
-    assert (entries["a"]["representative"], entries["a"]["proxy"]) == ("b", -0.2)
+    assert (entries["a"]["representative"], entries["a"]["proxies"]) == ("b", {"leep": -0.2})
     assert entries["a"]["score"] == pytest.approx(0.55 * 2.718281828459045**-0.2)
     own = {entry["model"]: entry for entry in answer(run(*args, "--propagate", "own", "--json"))["shortlist"]}
-    assert own["a"]["proxy"] == -0.1
+    assert own["a"]["proxies"] == {"leep": -0.1}
     assert own["a"]["score"] == pytest.approx(0.55 * 2.718281828459045**-0.1)
 
 
@@ -72,26 +72,67 @@ def test_only_rows_of_the_target_count(run: Run, history: str, tmp_path: Path) -
     assert run(*args, "less.csv", "--json").stdout == whole
 
 
-def test_of_several_proxies_the_one_that_scores_most_models_is_used_and_said(
-    run: Run, history: str, tmp_path: Path
+SEVERAL = {
+    # Of equals leep is taken, else the one that scores most models.
+    "equals": ("a,z,logme,1.0\nb,z,logme,2.0\nc,z,logme,0.0\nd,z,logme,5.0\n", "leep"),
+    "fewer": ("a,z,logme,1.0\nb,z,logme,2.0\n", "leep"),
+    "more": ("new,z,logme,0.5\na,z,logme,1.0\nb,z,logme,2.0\nc,z,logme,0.0\nd,z,logme,5.0\n", "logme"),
+}
+
+
+@pytest.mark.parametrize(("rows", "used"), SEVERAL.values(), ids=SEVERAL)
+def test_the_paper_s_method_takes_one_of_several_proxies_and_says_which(
+    run: Run, history: str, tmp_path: Path, rows: str, used: str
 ) -> None:
-    (tmp_path / "two.csv").write_text((tmp_path / "proxies.csv").read_text() + "a,z,logme,1.0\nb,z,logme,2.0\n")
-    result = run("recall", history, "--target", "z", "--proxies", "two.csv", "--json")
-    assert "leep" in result.stderr
-    assert "logme" in result.stderr
-    assert {entry["proxy"] for entry in answer(result)["shortlist"]} <= {-0.1, -0.2, -0.9, -0.8}
+    (tmp_path / "two.csv").write_text((tmp_path / "proxies.csv").read_text() + rows)
+    args = ("recall", history, "--target", "z", "--method", "paper", "--propagate", "own", "--proxies", "two.csv")
+    result = run(*args, "--json")
+    counts = f"leep (4), logme ({rows.count('logme')})"
+    assert f"two.csv scores models on z with {counts}: {used} is used" in result.stderr
+    proxies = [entry["proxies"] for entry in answer(result)["shortlist"]]
+    assert {proxy for scores in proxies for proxy in scores} == {used}
+
+
+@pytest.mark.parametrize("rows", [rows for rows, _ in SEVERAL.values()], ids=SEVERAL)
+def test_the_default_uses_all_proxies(run: Run, history: str, tmp_path: Path, rows: str) -> None:
+    (tmp_path / "two.csv").write_text((tmp_path / "proxies.csv").read_text() + rows)
+    result = run("recall", history, "--target", "z", "--propagate", "own", "--proxies", "two.csv", "--json")
+    assert "is used" not in result.stderr
+    assert "leep and logme not trusted (0.00)" in result.stderr
+    entries = {entry["model"]: entry["proxies"] for entry in answer(result)["shortlist"]}
+    assert entries["a"] == {"leep": -0.1, "logme": 1.0}
+    table = run("recall", history, "--target", "z", "--propagate", "own", "--proxies", "two.csv").stdout
+    assert table.index("leep") < table.index("logme") < table.index("score")
+
+
+def test_the_default_learns_from_the_history_what_each_proxy_is_worth(run: Run, history: str, tmp_path: Path) -> None:
+    # On x and y, of six models, leep knows the order and logme has it turned round.
+    models, datasets = "abcdef", "xy"
     (tmp_path / "more.csv").write_text(
-        "model,dataset,proxy,value\na,z,leep,-0.5\na,z,logme,1.0\nb,z,logme,2.0\nc,z,logme,0.0\n"
+        "model,dataset,metric,mode,value\n"
+        + "".join(f"{m},{d},accuracy,max,{0.2 + i / 10}\n" for i, m in enumerate("ef") for d in datasets)
     )
-    result = run("recall", history, "--target", "z", "--proxies", "more.csv", "--json")
-    assert {entry["proxy"] for entry in answer(result)["shortlist"]} <= {0.0, 1.0, 2.0, None}
+    finals = {("a", "x"): 0.50, ("a", "y"): 0.60, ("b", "x"): 0.52, ("b", "y"): 0.62}
+    finals |= {("c", "x"): 0.90, ("c", "y"): 0.95, ("d", "x"): 0.88, ("d", "y"): 0.94}
+    finals |= {(m, d): 0.2 + i / 10 for i, m in enumerate("ef") for d in datasets}
+    (tmp_path / "past.csv").write_text(
+        "model,dataset,proxy,value\n"
+        + "".join(f"{m},{d},leep,{v}\n{m},{d},logme,{-v}\n" for (m, d), v in finals.items())
+        # The target's own record teaches nothing.
+        + "".join(f"{m},z,logme,{i}\n" for i, m in enumerate(models))
+    )
+    for file in ("more.csv", "past.csv"):
+        assert run("history", "add", history, file).exit_code == 0
+    (tmp_path / "two.csv").write_text((tmp_path / "proxies.csv").read_text() + "a,z,logme,1.0\nb,z,logme,2.0\n")
+    told = run("recall", history, "--target", "z", "--proxies", "two.csv", "--json").stderr
+    assert "leep 0.50, logme 0.00, as learned on 2 benchmark datasets" in " ".join(told.split())
 
 
 def test_models_that_only_the_file_knows_are_candidates(run: Run, history: str, tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text((tmp_path / "proxies.csv").read_text() + "new,z,leep,-0.3\n")
     result = run("recall", history, "--target", "z", "--proxies", "new.csv", "--json")
     entry = next(entry for entry in answer(result)["shortlist"] if entry["model"] == "new")
-    assert (entry["cluster"], entry["representative"], entry["proxy"]) == (None, None, -0.3)
+    assert (entry["cluster"], entry["representative"], entry["proxies"]) == (None, None, {"leep": -0.3})
 
 
 def test_day_one_ranks_by_the_proxy_and_says_so(run: Run, history: str) -> None:

@@ -141,7 +141,7 @@ def test_ready_scores_rank_on_day_one(tmp_path: Path) -> None:
     scores = {model: float(number) for number, model in enumerate(MODELS)}
     searcher = made(RecallSearcher(history, target=TARGET, top_k=2, proxies=scores))
     assert searcher.shortlist.models == ("m11", "m10")
-    assert [entry.proxy for entry in searcher.shortlist.entries] == [11.0, 10.0]
+    assert [entry.proxies for entry in searcher.shortlist.entries] == [{"given": 11.0}, {"given": 10.0}]
 
 
 def test_models_without_history_can_stand_beside_others(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_proxies_are_computed_by_tasks_and_kept(tmp_path: Path) -> None:
         return searcher.shortlist
 
     shortlist = ranked("leep", "logme")
-    assert shortlist.proxy == "logme", "no model has a source head, so leep cannot be had"
+    assert shortlist.proxies == ("logme",), "no model has a source head, so leep cannot be had"
     assert set(shortlist.models) == {"m00", "m01", "m02"}
     assert len(calls.read_text().splitlines()) == 12
     assert {line.split()[1] for line in calls.read_text().splitlines()} == {"30"}

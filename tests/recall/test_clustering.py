@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysel.errors import OptionError
-from raysel.recall.clustering import Clustering, cut
+from raysel.recall.clustering import Clustering, cut, ward
 
 INF = np.inf
 
@@ -73,6 +73,62 @@ def test_the_tau_it_chose_gives_the_same_cut(n, seed):
 def test_tau_must_be_positive(tau, n):
     with pytest.raises(OptionError, match=r"`tau` is .* a positive number"):
         cut(np.zeros((n, n)), tau)
+
+
+def column(*points):
+    return np.array(points, dtype=float)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("values", "tau", "expected", "in_force"),
+    [
+        # ceil(n / 4) clusters
+        (column(0, 1, 5, 9), None, [[0, 1, 2, 3]], None),
+        (column(0, 1, 5, 9, 100), None, [[0, 1, 2, 3], [4]], None),
+        (column(0, 1, 2, 3, 50, 51, 52, 53), None, [[0, 1, 2, 3], [4, 5, 6, 7]], None),
+        (column(0, 1, 2, 3, 4, 50, 51, 52, 99), None, [[0, 1, 2, 3, 4], [5, 6, 7], [8]], None),
+        (column(0, 50), None, [[0, 1]], 50),
+        (column(3), None, [[0]], 0),
+        (np.zeros((0, 3)), None, [], 0),
+        (np.zeros((9, 3)), None, [[*range(9)]], 0),  # equal models are one cluster
+        (column(0, 0, 0, 0, 0, 7), None, [[0, 1, 2, 3, 4], [5]], 0),
+        (np.eye(8), None, [[*range(8)]], None),  # all at one height: merged together
+        (1 - np.eye(8), None, [[*range(8)]], None),  # no warning that these look like distances
+        # Merging while the linkage distance is at most tau: of two points it is their distance.
+        (column(0, 1, 10, 11), 1, [[0, 1], [2, 3]], 1),
+        (column(0, 1, 10, 11), 0.9, [[0], [1], [2], [3]], 0.9),
+        (column(0.35, 0.44), 0.09, [[0, 1]], 0.09),  # 0.09000000000000002 in floating point
+        (column(0, 1, 10, 11), 14, [[0, 1], [2, 3]], 14),  # Ward's is sqrt(2 |A| |B| / (|A| + |B|)) 10 = 14.14
+        (column(0, 1, 10, 11), 14.2, [[0, 1, 2, 3]], 14.2),
+    ],
+)
+def test_ward(values, tau, expected, in_force):
+    numbers, found = ward(values, tau)
+    assert groups(numbers) == expected
+    assert in_force is None or found == in_force
+
+
+@settings(deadline=None, max_examples=30)
+@given(n=st.integers(2, 40), d=st.integers(1, 6), seed=st.integers(0, 99))
+def test_ward_s_laws(n, d, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n, d))
+    numbers, tau = ward(values)
+    assert sorted({*numbers.tolist()}) == [*range(-(-n // 4))]
+    assert groups(ward(values, tau)[0]) == groups(numbers)
+    order = rng.permutation(n)
+    again = ward(values[order])[0]
+    assert sorted(sorted(order[group].tolist()) for group in groups(again)) == groups(numbers)
+    # Shifts and turns keep distances.
+    turned = values @ np.linalg.qr(rng.normal(size=(d, d)))[0] + rng.normal(size=d)
+    assert groups(ward(turned)[0]) == groups(numbers)
+
+
+@pytest.mark.parametrize("tau", [0, -0.1, np.nan, INF])
+@pytest.mark.parametrize("n", [1, 3])
+def test_tau_of_ward_must_be_positive(tau, n):
+    with pytest.raises(OptionError, match=r"`tau` is .* a positive number"):
+        ward(np.zeros((n, 1)), tau)
 
 
 def test_order_of_clusters_and_members():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from raysel.errors import DataError
+from raysel.errors import DataError, OptionError
 from raysel.recall import cluster, paper, rank, to_score
 from tests.recall.zoos import matrix
 
@@ -38,19 +38,18 @@ LIKENESS = 0.4 / np.sqrt(0.2)
     ],
 )
 def test_scores_by_hand(proxy, scores, propagate, expected):
-    shortlist = rank(
-        ZOO, ["a", "b", "c"], method="paper", tau=0.1, proxy=proxy, proxy_scores=scores, propagate=propagate
-    )
+    given = None if proxy is None else {proxy: scores}
+    shortlist = rank(ZOO, ["a", "b", "c"], method="paper", tau=0.1, proxy_scores=given, propagate=propagate)
     assert shortlist.clusters == (("a", "b"), ("c",))
     assert {e.model: e.score for e in shortlist.entries} == pytest.approx(expected, rel=1e-4)
 
 
 def test_entries_say_why():
-    entries = rank(ZOO, "abc", method="paper", tau=0.1, proxy="leep", proxy_scores={"a": -0.5}).entries
-    assert [(e.model, e.cluster, e.representative, e.proxy) for e in entries] == [
-        ("a", 0, "a", -0.5),
-        ("b", 0, "a", -0.5),
-        ("c", 1, "c", None),
+    entries = rank(ZOO, "abc", method="paper", tau=0.1, proxy_scores={"leep": {"a": -0.5}}).entries
+    assert [(e.model, e.cluster, e.representative, e.proxies) for e in entries] == [
+        ("a", 0, "a", {"leep": -0.5}),
+        ("b", 0, "a", {"leep": -0.5}),
+        ("c", 1, "c", {}),
     ]
     assert [e.reason for e in entries] == [
         "mean performance 0.7000 x 0.6065, the weight of leep -0.5",
@@ -60,7 +59,8 @@ def test_entries_say_why():
 
 
 def test_every_model_alone_is_its_own_representative():
-    shortlist = rank(ZOO, "abc", method="paper", tau=0.01, proxy="leep", proxy_scores={"a": -1.0, "b": -0.5, "c": -0.5})
+    scores = {"a": -1.0, "b": -0.5, "c": -0.5}
+    shortlist = rank(ZOO, "abc", method="paper", tau=0.01, proxy_scores={"leep": scores})
     assert shortlist.models == ("b", "a", "c")
     assert [e.score for e in shortlist.entries] == pytest.approx(
         [0.65 * 0.60653, 0.7 * 0.36788, 0.3 * 0.60653], rel=1e-4
@@ -87,17 +87,29 @@ def test_ties_by_mean_performance_then_by_name():
     # With weights 1/2 and 1, b and d score the same; e and f are equal in everything.
     zoo = matrix({"d": [0.4, 0.4], "c": [0.4, 0.4], "b": [0.8, 0.8], "a": [0.8, 0.8], "f": [0.1, 0.1], "e": [0.1, 0.1]})
     scores = {"a": np.log(0.5), "b": np.log(0.5), "c": 0.0, "d": 0.0, "e": 0.0, "f": 0.0}
-    shortlist = rank(zoo, zoo.models, method="paper", tau=0.1, proxy="leep", proxy_scores=scores)
+    shortlist = rank(zoo, zoo.models, method="paper", tau=0.1, proxy_scores={"leep": scores})
     assert shortlist.models == ("a", "b", "c", "d", "e", "f")
+
+
+@pytest.mark.parametrize("also", [{}, {"c": NAN}, {"nobody": 1.0}])
+def test_one_proxy_is_taken(also):
+    # A proxy without a score is none.
+    scores = {"leep": {"a": -0.5}}
+    plain = rank(ZOO, "abc", method="paper", proxy_scores=scores)
+    assert rank(ZOO, "abc", method="paper", proxy_scores={"logme": also, **scores}) == plain
+    assert plain.proxies == ("leep",)
+    with pytest.raises(OptionError, match=r"`proxy_scores` is \['logme', 'leep'\], but must be of one proxy"):
+        rank(ZOO, "abc", method="paper", proxy_scores={"logme": {"c": 1.0}, **scores})
 
 
 def test_models_without_history_come_last_by_proxy():
     scores = {"a": -0.9, "new1": -0.8, "new2": -0.1, "new3": NAN}
     shortlist = rank(
-        ZOO, ["new3", "new1", "new2", "c"], method="paper", tau=0.1, proxy="leep", proxy_scores=scores, top_k=4
+        ZOO, ["new3", "new1", "new2", "c"], method="paper", tau=0.1, proxy_scores={"leep": scores}, top_k=4
     )
     assert shortlist.models == ("c", "new2", "new1", "new3")
     assert [e.cluster for e in shortlist.entries] == [0, None, None, None]
+    assert [e.proxies for e in shortlist.entries] == [{}, {"leep": -0.1}, {"leep": -0.8}, {}]
     assert shortlist.regime.endswith("3 without history come after them.")
 
 

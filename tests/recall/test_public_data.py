@@ -31,9 +31,7 @@ def test_clusters(released):
 
 def test_released_recall(released):
     zoo, tau, _, leep, expected = released
-    shortlist = rank(
-        zoo, zoo.models, method="paper", tau=tau, top_k=15, proxy="leep", proxy_scores=leep, propagate="own"
-    )
+    shortlist = rank(zoo, zoo.models, method="paper", tau=tau, top_k=15, proxy_scores={"leep": leep}, propagate="own")
     assert [e.score for e in shortlist.entries] == pytest.approx(expected.score.tolist(), rel=1e-12)
     # The released program leaves equal scores in another order.
     place = expected.set_index("model").score.round(12)
@@ -42,9 +40,9 @@ def test_released_recall(released):
 
 def test_spread_scores_give_another_image_list(released):
     zoo, tau, sizes, leep, expected = released
-    options = {"method": "paper", "tau": tau, "top_k": 15, "proxy": "leep"}
-    shortlist = rank(zoo, zoo.models, proxy_scores=leep, **options)
+    options = {"method": "paper", "tau": tau, "top_k": 15}
+    shortlist = rank(zoo, zoo.models, proxy_scores={"leep": leep}, **options)
     assert ({*shortlist.models} == {*expected.model}) == (len(sizes) == 16)
     # Only the representatives' scores are looked at.
     wanted = to_score(zoo, zoo.models, cluster(zoo, method="paper", tau=tau), method="paper")
-    assert rank(zoo, zoo.models, proxy_scores={m: leep[m] for m in wanted}, **options) == shortlist
+    assert rank(zoo, zoo.models, proxy_scores={"leep": {m: leep[m] for m in wanted}}, **options) == shortlist

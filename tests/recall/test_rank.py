@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysel.errors import NothingToRecallError, OptionError, RayselError, UnknownNameError
-from raysel.recall import METHODS, Clustering, Shortlist, cluster, rank, to_score
-from tests.recall.zoos import matrix, permuted, planted, with_holes
+from raysel.recall import METHODS, Clustering, Shortlist, cluster, default, rank, to_score
+from raysel.recall.evidence import Evidence
+from tests.recall.zoos import matrix, minority, permuted, planted, with_holes
 
 NAN = np.nan
 every_method = pytest.mark.parametrize("method", METHODS)
@@ -17,14 +18,14 @@ every_method = pytest.mark.parametrize("method", METHODS)
 
 def asked(zoo, target, **options):
     """The zoo and two models more, ranked with a proxy that is the logarithm of what they score on the target."""
-    proxy_scores = {m: float(np.log(v)) for m, v in target.items()} | {"new1": -0.2}
+    scores = {m: float(np.log(v)) for m, v in target.items()} | {"new1": -0.2}
     recorded = {
         (m, d): float(np.log(v))
         for m, row in zip(zoo.models, zoo.values, strict=True)
         for d, v in zip(zoo.datasets, row, strict=True)
     }
     candidates = options.pop("candidates", [*zoo.models, "new1", "new2"])
-    return rank(zoo, candidates, proxy="leep", proxy_scores=proxy_scores, recorded=recorded, **options)
+    return rank(zoo, candidates, proxy_scores={"leep": scores}, recorded={"leep": recorded}, **options)
 
 
 @every_method
@@ -40,8 +41,18 @@ def test_recall_beats_random_on_planted_clusters(method, holes, seed):
 
 @every_method
 def test_planted_clusters_are_found(method):
-    zoo, _ = planted(0)
+    zoo, _ = planted(0, members=4)
     assert sorted({m[:2] for m in c} for c in cluster(zoo, method=method).clusters) == [{f"m{i}"} for i in range(6)]
+
+
+@every_method
+@settings(deadline=None, max_examples=20)
+@given(order=st.integers(0, 99), values=st.lists(st.sampled_from([0.1, 0.5, 0.9]), min_size=27, max_size=27))
+def test_order_changes_nothing_where_there_are_ties(method, order, values):
+    zoo = matrix({f"m{i}": values[3 * i : 3 * i + 3] for i in range(9)})
+    first, again = (rank(one, one.models, method=method, top_k=4) for one in (zoo, permuted(zoo, order)))
+    assert again.clusters == first.clusters
+    assert again.models == first.models
 
 
 @every_method
@@ -108,10 +119,9 @@ def test_entries_are_complete_and_best_first(method):
     zoo, target = planted(5)
     shortlist = asked(zoo, target, method=method, top_k=50)
     assert len(shortlist.models) == len({*shortlist.models}) == 32
-    scores = [round(e.score, 12) for e in shortlist.entries]  # equal but for rounding is equal
-    assert scores == sorted(scores, reverse=True)
+    assert_best_first(shortlist.entries)
     assert shortlist.method == method
-    assert shortlist.proxy == "leep"
+    assert shortlist.proxies == ("leep",)
     for entry in shortlist.entries:
         assert any(character.isdigit() for character in entry.reason)
         if entry.cluster is None:
@@ -120,7 +130,40 @@ def test_entries_are_complete_and_best_first(method):
         else:
             assert entry.model in shortlist.clusters[entry.cluster]
             assert entry.representative in shortlist.clusters[entry.cluster]
-    assert [e.model for e in asked(zoo, target, method=method, top_k=7).entries] == list(shortlist.models[:7])
+
+
+def assert_best_first(entries):
+    scores = [round(e.score, 12) for e in entries]  # equal but for rounding is equal
+    assert scores == sorted(scores, reverse=True)
+
+
+@every_method
+@pytest.mark.parametrize("planting", [planted, minority])
+@pytest.mark.parametrize("top_k", [1, 7, 29])
+def test_the_recalled_are_best_first_whoever_they_are(method, planting, top_k):
+    zoo, target = planting(5)
+    whole, recalled = (asked(zoo, target, method=method, top_k=n) for n in (50, top_k))
+    assert len(recalled.models) == top_k
+    assert_best_first(recalled.entries)
+    of_whole = {entry.model: entry for entry in whole.entries}
+    assert all(entry == of_whole[entry.model] for entry in recalled.entries), "the choice changes no score"
+    if "Chosen across clusters" not in recalled.regime:
+        assert recalled.models == whole.models[:top_k]
+
+
+def test_the_rest_follows_best_first_too():
+    # What `rank` cuts off: all candidates, the recalled first.
+    zoo, _ = minority(0)
+    made = cluster(zoo).among(zoo.models, dict(zip(zoo.models, default.standing(zoo).tolist(), strict=True)))
+    evidence = Evidence(
+        matrix=zoo, clustering=made, unseen=("new",), scores={}, propagate="own", recorded={}, top_k=5, seed=0
+    )
+    entries, regime = default.rank(evidence)
+    assert "Chosen across clusters" in regime
+    assert sorted(entry.model for entry in entries) == sorted([*zoo.models, "new"])
+    assert_best_first(entries[:5])
+    assert_best_first(entries[5:])
+    assert entries[5].score > entries[4].score, "not best first as a whole, or this shows nothing"
 
 
 @every_method
@@ -171,8 +214,6 @@ STALE = Clustering(method="default", clusters=(("a",),), representatives=("a",),
         ({"tau": -0.1}, OptionError, "`tau` is -0.1"),
         ({"tau": NAN}, OptionError, "`tau` is nan"),
         ({"seed": -1}, OptionError, "`seed` is -1, but must be an integer of at least 0"),
-        ({"proxy_scores": {"a": 1.0}}, OptionError, "`proxy` is None, but must be the name of the proxy"),
-        ({"recorded": {("a", "d0"): 1.0}}, OptionError, "`proxy` is None"),
         ({"clustering": STALE, "tau": 0.1}, OptionError, "`tau` is 0.1, but must be left out where a clustering is"),
         ({"clustering": STALE}, OptionError, "`clustering` is 'without b'"),
         ({"clustering": STALE, "method": "paper"}, OptionError, "`clustering` is 'made by method default'"),

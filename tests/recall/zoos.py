@@ -50,3 +50,29 @@ def permuted(zoo: PerformanceMatrix, seed: int) -> PerformanceMatrix:
         values=zoo.values[np.ix_(rows, columns)],
         lower_is_better=tuple(zoo.lower_is_better[j] for j in columns),
     )
+
+
+def minority(seed: int, *, n_datasets: int = 12) -> tuple[PerformanceMatrix, dict]:
+    """Models of three kinds (`a` is good on two thirds of the datasets, `b` on the others, `c` nowhere), and a target
+    of those others. On average `a` is ahead of `b`."""
+    rng = np.random.default_rng(seed)
+    kinds = np.repeat([0, 1, 2], [12, 6, 12])
+    rare = np.append(np.arange(n_datasets) % 3 == 2, True)
+    ability = np.where(rare, np.array([[0.4], [0.8], [0.2]]), np.array([[0.8], [0.5], [0.2]]))[kinds]
+    values = ability + rng.normal(scale=0.03, size=(30, 1)) + rng.normal(scale=0.03, size=(30, n_datasets + 1))
+    models = tuple(f"{'abc'[kind]}{i:02d}" for i, kind in enumerate(kinds))
+    zoo = PerformanceMatrix(
+        models=models, datasets=tuple(f"d{j:02d}" for j in range(n_datasets)), values=values[:, :-1]
+    )
+    return zoo, dict(zip(models, values[:, -1].tolist(), strict=True))
+
+
+def unstructured(seed: int, *, n_models: int = 30, n_datasets: int = 12) -> PerformanceMatrix:
+    """Models that differ in how good they are and by luck, in nothing else."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n_models, 1)) + rng.normal(size=(n_models, n_datasets))
+    return PerformanceMatrix(
+        models=tuple(f"m{i:02d}" for i in range(n_models)),
+        datasets=tuple(f"d{j:02d}" for j in range(n_datasets)),
+        values=values,
+    )

@@ -314,9 +314,44 @@ def test_recorded_proxies_are_used_paid_for_and_trusted_as_far_as_the_past_shows
     assert searcher.set_search_properties("score", "max", {"model": tune.choice(list(MODELS))})
     assert searcher.shortlist is None
     assert searcher.suggest("t")["model"] == "m00"
-    assert searcher.shortlist.proxy == "logme"
+    assert searcher.shortlist.proxies == ("logme",)
     assert "logme" in searcher.shortlist.regime
     assert searcher.spent > 0
     assert [one.proxy_seconds for one in rows] == [searcher.spent] * 3 + [0.0]
     assert all(one.seconds == 10 * one.steps + one.proxy_seconds for one in rows)
     assert rows[2].makespan == {1: 50 + searcher.spent, 2: 50 + searcher.spent / 2}
+
+
+def recalled(setting, **options):
+    searcher = setting.recalling("default", **options)
+    assert searcher.set_search_properties("score", "max", {"model": tune.choice(list(MODELS))})
+    searcher.suggest("t")
+    return searcher
+
+
+def test_several_recorded_proxies_are_used_together_and_one_pass_is_paid_for(tmp_path):
+    history = planted(tmp_path)
+    scores = {"logme": [1.0 - 0.1 * rank for rank in range(8)], "leep": [0.1 * rank for rank in range(8)]}
+    history.append(
+        proxies=pd.DataFrame(
+            [
+                (model, d, proxy, values[rank], {"logme": 2.0, "leep": 3.0}[proxy])
+                for rank, model in enumerate(MODELS)
+                for d in DATASETS
+                for proxy, values in scores.items()
+            ],
+            columns=["model", "dataset", "proxy", "value", "seconds"],
+        )
+    )
+    setting = Setting(task=task(Snapshot(history), "a"), top_k=3, seed=0)
+    # 2 and 3 seconds with the same forward pass in them, which is at most 2: 3 at least. Two clusters of four.
+    both = recalled(setting, proxies=["leep", "logme", "knn"])
+    assert (both.shortlist.proxies, both.spent) == (("leep", "logme"), 2 * 3.0)
+    assert "leep 0.00, logme 0." in both.shortlist.regime, "leep has the order turned round"
+    own = recalled(setting, proxies=["leep", "logme"], propagate="own")
+    assert own.spent == 8 * 3.0
+    assert [entry.proxies["logme"] for entry in own.shortlist.entries] == scores["logme"][:3]
+    alone = recalled(setting)
+    assert (alone.shortlist.proxies, alone.spent) == (("logme",), 2 * 2.0), "by default logme, where it is recorded"
+    rows = compare(Snapshot(history), methods=("default", "default-own"), leave_out=["a"], top_k=3)
+    assert [one.proxy_seconds for one in rows] == [2 * 2.0, 8 * 2.0]

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,11 +17,27 @@ from raysel.tune.run import Selected, TrialOutcome
 def shortlist() -> Shortlist:
     """Two recalled models: one with history in a cluster of two, one without."""
     entries = (
-        Recalled(model="zoo/a", cluster=0, representative="zoo/b", proxy=-0.25, score=0.5, reason="mean z-score +0.50"),
-        Recalled(model="hub/[new]", cluster=None, representative=None, proxy=None, score=0.0, reason="no history"),
+        Recalled(
+            model="zoo/a",
+            cluster=0,
+            representative="zoo/b",
+            proxies={"leep": -0.25, "logme": 1.5},
+            score=0.5,
+            reason="mean z-score +0.50",
+        ),
+        Recalled(
+            model="hub/[new]",
+            cluster=None,
+            representative=None,
+            proxies={"logme": 3.5},
+            score=0.0,
+            reason="no history",
+        ),
     )
     clusters = (("zoo/b", "zoo/a"), ("zoo/c",))
-    return Shortlist(method="default", entries=entries, clusters=clusters, proxy="leep", regime="One dataset.")
+    return Shortlist(
+        method="default", entries=entries, clusters=clusters, proxies=("leep", "logme"), regime="One dataset."
+    )
 
 
 def selected(**changes: Any) -> Selected:
@@ -84,7 +101,7 @@ def test_a_shortlist_as_plain_data_has_the_promised_keys() -> None:
         "model": "zoo/a",
         "cluster": 0,
         "representative": "zoo/b",
-        "proxy": -0.25,
+        "proxies": {"leep": -0.25, "logme": 1.5},
         "score": 0.5,
         "reason": "mean z-score +0.50",
     }
@@ -110,7 +127,19 @@ def test_what_json_cannot_carry_is_null(score: float | None) -> None:
     assert json.loads(json.dumps(plain, allow_nan=False))["test_score"] is None
 
 
-def test_the_recall_table_shows_cluster_proxy_and_reason_and_takes_names_literally() -> None:
+def test_the_recall_table_has_a_column_a_proxy() -> None:
+    lines = text(recall_table(shortlist())).splitlines()
+    head = next(line for line in lines if "model" in line and "why" in line)
+    assert head.split() == ["model", "cluster", "leep", "logme", "score", "why"]
+    ours, new = (next(line for line in lines if name in line) for name in ("zoo/a", "hub/[new]"))
+    assert ours.split()[-6:-3] == ["-0.2500", "1.5000", "0.5000"]
+    assert new.split()[-5:-2] == ["-", "3.5000", "0.0000"], "what nobody scored is not made up"
+    without = text(recall_table(replace(shortlist(), proxies=())))
+    assert "leep" not in without
+    assert "-0.2500" not in without
+
+
+def test_the_recall_table_shows_cluster_proxies_and_reason_and_takes_names_literally() -> None:
     shown = text(recall_table(shortlist()))
     assert "zoo/a" in shown
     assert "0 (2 models)" in shown

@@ -49,14 +49,14 @@ class Calibration:
     told: str
 
 
-def check_risk(risk: float | None, tolerance: float) -> None:
-    """Refuses what can be no risk or tolerance.
+def check_risk(risk: float | None, tolerance: float, *, method: str = "default") -> None:
+    """Refuses what can be no risk or tolerance, and a risk for a method that knows none.
 
     Raises:
         OptionError: If the risk is not above 0 and below 1, or the tolerance is negative, or given without a risk.
     """
-    if risk is not None and not (is_number(risk) and 0 < risk < 1):
-        raise OptionError("risk", risk, "above 0 and below 1, or None")
+    if risk is not None and not (is_number(risk) and 0 < risk < 1 and method == "default"):
+        raise OptionError("risk", risk, "above 0 and below 1 for the default method, or None")
     if not is_number(tolerance) or not 0 <= tolerance < np.inf or (tolerance and risk is None):
         raise OptionError("tolerance", tolerance, "a finite number of at least 0, and 0 unless a risk is given")
 

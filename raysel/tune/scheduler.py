@@ -46,10 +46,8 @@ class TrendScheduler(FIFOScheduler):
         time_attr: The result that counts steps.
         metric: The result to optimise; from Tune where not given.
         mode: `max` or `min`; from Tune where not given.
-        risk: The probability, above 0 and below 1, that the model that would have won is dropped and more than
-            `tolerance` is lost; kept by calibration on the history (`method="default"`), provided that the target is
-            like the past datasets. n past datasets can certify no less than 1 / (n + 1): below that nobody is stopped.
-            By default no risk is promised, and a fixed price decides.
+        risk: The probability that the model that would have won is dropped and more than `tolerance` is lost, above 0
+            and below 1 (not for `method="paper"`); see `raysel.trends.risk`. By default none is promised.
         tolerance: What may be lost without counting, in the unit of the metric; at least 0.
         margin: By how much another's predicted final must lie above a trial's to drop it (`method="paper"`).
         seed: Seeds the clustering of trends.
@@ -94,9 +92,7 @@ class TrendScheduler(FIFOScheduler):
             raise OptionError("policy", policy, f"one of {', '.join(get_args(PolicyOption))}")
         if mode not in (None, "max", "min"):
             raise OptionError("mode", mode, "max or min")
-        check_risk(risk, tolerance)
-        if risk is not None and method == "paper":
-            raise OptionError("risk", risk, 'left out where method is "paper"')
+        check_risk(risk, tolerance, method=method)
         if not margin >= 0 or (margin and method != "paper"):
             raise OptionError("margin", margin, 'at least 0, and 0 unless method is "paper"')
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
@@ -115,12 +111,11 @@ class TrendScheduler(FIFOScheduler):
     def selection(self) -> Selection:
         """The state of the fine selection; made when metric and mode are known."""
         if self._selection is None:
-            lower_is_better = self._mode == "min"
             self._selection = Selection(
                 method=self._method,
                 policy="async" if self._policy == "async" else "sync",
                 stages=self._stages,
-                trends=mine(self._history.curves(without=self._target.name), lower_is_better=lower_is_better),
+                trends=mine(self._history.curves(without=self._target.name), lower_is_better=self._mode == "min"),
                 risk=self._risk,
                 tolerance=self._tolerance,
                 margin=self._margin,

@@ -41,7 +41,7 @@ def olml(public_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Snapsho
 def test_every_method_runs_and_those_that_know_find_the_planted_best(history):
     rows = compare(history, top_k=4, gpus=(2, 8))
     there = [method for method in METHODS if method not in lacking(history)]
-    assert set(METHODS) - set(there) <= {"largest-k", "tpe-asha-3"}
+    assert set(METHODS) - set(there) <= {"largest-k", "tpe-asha-3", "default-own"}
     assert [(r.target, r.method) for r in rows] == [(d, m) for d in DATASETS for m in there]
     for one in rows:
         assert one.models == len(MODELS)

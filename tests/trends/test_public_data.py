@@ -83,8 +83,8 @@ def mean_regret_and_epochs(targets, choose):
     return np.mean(found, axis=0)
 
 
-# DESIGN's table has .042 @ 15.6 for the paper, of k-means started three times; ten times, as defined, make .043 @ 15.3.
-@pytest.mark.parametrize(("method", "regret", "epochs"), [("paper", 0.043, 15.3), ("default", 0.023, 19.0)])
+# k-means started ten times, as defined; started three times the paper's method has .042 @ 15.6.
+@pytest.mark.parametrize(("method", "regret", "epochs"), [("paper", 0.043, 15.3), ("default", 0.026, 15.5)])
 def test_fine_selection_on_the_ten_recalled(targets, method, regret, epochs):
     found = mean_regret_and_epochs(targets, lambda *task: fine_selection(*task, method=method))
     assert found[0] == pytest.approx(regret, abs=0.001)

@@ -79,7 +79,7 @@ def curves(one: CurveSet, tasks: Sequence[Task], methods: Sequence[str]) -> Iter
     """Rows of the families, for their curves of regret against cost."""
     size, target, seeds = len(tasks[0].runs), tasks[0].target, len(tasks)
     breadths = sorted({min(breadth, size) for breadth in BREADTHS})
-    by_breadth = {method: METHODS[method] for method in ("default", "random-k") if method in methods}
+    by_breadth = {method: METHODS[method] for method in ("default", "default-own", "random-k") if method in methods}
     if "asha-3-all" in methods:
         by_breadth["asha-3-random"] = asha(3, on="random")
     for breadth in breadths if by_breadth else ():

@@ -30,6 +30,7 @@ from raysel.replay.baselines import equal_stages
 from raysel.replay.engine import Halving, InOrder, RecordedRecall, UpTo
 from raysel.replay.snapshot import Snapshot
 from raysel.replay.tasks import Task
+from raysel.trends import Trends, mine
 from raysel.tune.scheduler import PolicyOption, TrendScheduler
 
 
@@ -84,6 +85,12 @@ class Setting:
         return searcher
 
     @cached_property
+    def trends(self) -> Trends:
+        """What past runs of the target's direction tell, mined once for all methods."""
+        lower_is_better = next(iter(self.task.runs.values())).lower_is_better
+        return mine(self.task.history.curves(without=self.task.target), lower_is_better=lower_is_better)
+
+    @cached_property
     def shuffled(self) -> tuple[str, ...]:
         """Every model of the task, in an order drawn with the seed."""
         models = sorted(self.task.runs)
@@ -121,17 +128,33 @@ def _units(setting: Setting) -> Any:
     return setting.task.max_t / setting.task.unit
 
 
-def _trend(method: str, policy: PolicyOption = "sync") -> Callable[[Setting], TrialScheduler]:
-    # The paper's method judges at every whole unit: no more often than runs report.
-    return lambda setting: TrendScheduler(
-        setting.task.history,
-        target=setting.task.target,
-        max_t=_units(setting),
-        time_attr="units",
-        method=method,
-        policy=policy,
-        seed=setting.seed,
-    )
+class _Shared(TrendScheduler):
+    """A `TrendScheduler` that has the past runs mined already."""
+
+    def __init__(self, setting: Setting, *, method: str, policy: PolicyOption, risk: float | None) -> None:
+        self._setting = setting
+        super().__init__(
+            setting.task.history,
+            target=setting.task.target,
+            # The paper's method judges at every whole unit: no more often than runs report.
+            max_t=_units(setting),
+            time_attr="units",
+            method=method,
+            policy=policy,
+            risk=risk,
+            seed=setting.seed,
+        )
+
+    def mined(self) -> Trends:
+        """As of the scheduler."""
+        return self._setting.trends
+
+
+def trend(
+    method: str, policy: PolicyOption = "sync", *, risk: float | None = None
+) -> Callable[[Setting], TrialScheduler]:
+    """Makes raysel's scheduler; see `TrendScheduler`."""
+    return lambda setting: _Shared(setting, method=method, policy=policy, risk=risk)
 
 
 def _all(setting: Setting) -> Searcher:
@@ -223,23 +246,23 @@ METHODS: Mapping[str, Method] = {
     "default": Method(
         told="raysel's default recall and fine selection",
         searcher=lambda setting: setting.recalling("default"),
-        scheduler=_trend("default"),
+        scheduler=trend("default"),
     ),
     "default-async": Method(
         told="the same, each trial judged when it arrives",
         searcher=lambda setting: setting.recalling("default"),
-        scheduler=_trend("default", "async"),
+        scheduler=trend("default", "async"),
     ),
     "default-own": Method(
         told="default, each model scored by the proxy itself",
         searcher=lambda setting: setting.recalling("default", propagate="own"),
-        scheduler=_trend("default"),
+        scheduler=trend("default"),
         lacks=_lacks_proxies,
     ),
     "paper": Method(
         told="recall and fine selection of arXiv 2404.00069",
         searcher=lambda setting: setting.recalling("paper"),
-        scheduler=_trend("paper"),
+        scheduler=trend("paper"),
     ),
     "fine-tune-all": Method(told="every model trained to its end", searcher=_all, scheduler=_fifo),
     "best-by-history": Method(

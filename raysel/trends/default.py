@@ -22,7 +22,7 @@ better half goes on, as in `raysel.trends.halving`.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from raysel.arrays import FloatArray
 from raysel.trends import halving
@@ -36,6 +36,7 @@ PRICE = 0.4
 """Deviations of the shortlist's finals that a whole training of a model must promise."""
 
 _FAR = 1e9  # deviations, where none were seen at the first stage
+_ROOT = np.sqrt(2 * np.pi)  # scipy.stats.norm gives the same in ten times the time, which calibration feels
 
 
 def judge(stage: Stage, *, price: float = PRICE) -> tuple[dict[str, Decision], int]:
@@ -113,6 +114,6 @@ def rates(gaps: FloatArray, now: Reading, ahead: Sequence[tuple[float, Reading]]
         if unknown > 0:
             u = gaps / unknown
             # Far out the two terms cancel to less than nothing.
-            gain = np.maximum(unknown * norm.pdf(u) + gaps * norm.cdf(u), 0.0)
+            gain = np.maximum(unknown * np.exp(-(u**2) / 2) / _ROOT + gaps * ndtr(u), 0.0)
             found = np.maximum(found, gain / (later - fraction))
     return found

@@ -55,16 +55,30 @@ def test_a_tolerance_leaves_room():
 def test_below_the_floor_nobody_is_stopped(datasets, told):
     trends = recorded(datasets) if datasets else mine([], lower_is_better=False)
     found = calibrated(trends, 0.1)
-    assert (found.price, found.floor) == (0.0, pytest.approx(1 / (datasets + 1)))
+    assert (found.price, found.floor, found.certified) == (0.0, pytest.approx(1 / (datasets + 1)), False)
     assert told in found.told
     assert f"no less than {1 / (datasets + 1):.1%}" in found.told
 
 
-@pytest.mark.parametrize("datasets", [0, 8])
-def test_a_selection_below_the_floor_trains_all_to_the_end(datasets):
+def test_a_risk_that_allows_everything_asks_the_default_price():
+    found = calibrated(recorded(40), 0.1, tolerance=100.0)
+    assert (found.price, found.certified) == (PRICE, True)
+
+
+@pytest.mark.parametrize("datasets", [3, 4])
+def test_too_few_datasets_to_ask_a_price_stop_nobody(datasets):
+    # There the default halves, whatever the price: a risk above the floor would not be kept.
+    found = calibrated(recorded(datasets), 0.3, tolerance=100.0)
+    assert found.floor <= 0.3
+    assert (found.price, found.certified) == (0.0, False)
+    assert f"{datasets} past datasets are too few to learn from" in found.told
+
+
+@pytest.mark.parametrize(("datasets", "risk"), [(0, 0.05), (4, 0.3), (8, 0.05)])
+def test_a_selection_below_the_floor_trains_all_to_the_end(datasets, risk):
     trends = recorded(datasets) if datasets else mine([], lower_is_better=False)
     steps = tuple(float(step) for step in range(1, STEPS + 1))
-    selection = Selection(method="default", policy="sync", stages=steps, trends=trends, risk=0.05)
+    selection = Selection(method="default", policy="sync", stages=steps, trends=trends, risk=risk)
     for number in range(SIZE):
         selection.add(f"t{number}", model="abcdefgh"[number])
     for step in steps:

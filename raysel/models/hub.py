@@ -8,6 +8,8 @@ from raysel.models.checkpoints import INDEX, WEIGHTS, Checkpoint
 _BESIDE = ("*.json", "*.txt", "*.model", "*.tiktoken")
 """Configuration, tokenizer and preprocessor; no code and nothing pickled."""
 
+_PATIENCE = 10  # seconds
+
 
 def checkpoint(name: str, repository: str) -> Checkpoint:
     """The checkpoint of a repository. What the cache holds whole is used as it is, and the hub is not asked.
@@ -59,12 +61,26 @@ def _needs_nothing_else(folder: Path) -> bool:
     return "pretrained_cfg" in (folder / "config.json").read_text()
 
 
+def _reaches(repository: str) -> bool:
+    """Whether the hub answers in time; `snapshot_download` would wait for ever."""
+    from huggingface_hub import HfApi, errors
+
+    try:
+        HfApi().model_info(repository, timeout=_PATIENCE)
+    except (errors.HFValidationError, errors.RepositoryNotFoundError):  # which gated ones are too
+        raise
+    except Exception:  # switched off, no connection, no answer: each version has its own
+        return False
+    return True
+
+
 def _download(name: str, repository: str, patterns: tuple[str, ...]) -> Path:
     from huggingface_hub import constants, errors, snapshot_download
 
     place = f"{constants.ENDPOINT}/{repository}"
     try:
-        return Path(snapshot_download(repository, allow_patterns=list(patterns)))
+        reached = _reaches(repository)
+        return Path(snapshot_download(repository, allow_patterns=list(patterns), local_files_only=not reached))
     except errors.HFValidationError as error:
         raise OptionError("model", name, "hf/ORG/NAME, as the hub writes it") from error
     except errors.GatedRepoError as error:

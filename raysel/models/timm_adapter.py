@@ -43,9 +43,11 @@ class TimmAdapter(Adapter[ImageTransform]):
 
     def head(self, module: nn.Module) -> str | None:
         classifier = module.get_classifier()  # type: ignore[operator]
-        if not isinstance(classifier, nn.Linear):  # two heads of a distilled model, or a convolution
+        parts = classifier.modules() if isinstance(classifier, nn.Module) else ()
+        layers = [layer for layer in parts if isinstance(layer, nn.Linear)]
+        if len(layers) != 1:  # the two heads of a distilled model, or a convolution
             return None
-        return next(name for name, layer in module.named_modules() if layer is classifier)
+        return next(name for name, layer in module.named_modules() if layer is layers[0])
 
 
 def _create(config: Config, *, pretrained: bool, pretrained_cfg: dict[str, Any]) -> nn.Module:

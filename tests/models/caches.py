@@ -140,7 +140,7 @@ def serve(hub: dict[str, Path], *, refuse: tuple[int, str] | None = None) -> Ite
                 return
             path = urlparse(self.path).path.strip("/")
             for repository, folder in hub.items():
-                if path.startswith(f"api/models/{repository}/revision"):
+                if path in (f"api/models/{repository}", f"api/models/{repository}/revision/main"):
                     self.answer(200, json.dumps({"id": repository, "sha": COMMIT, "siblings": []}).encode())
                 elif path.startswith(f"api/models/{repository}/tree"):
                     files = [

@@ -5,6 +5,7 @@
     RayselError
     ├── OptionError (ValueError)        an option's value breaks its rule
     ├── UnknownNameError (LookupError)  a name that nothing here answers to
+    ├── ModelError                      a model that is named cannot be had
     ├── DataError (ValueError)          a row of the input breaks a rule
     ├── HistoryError
     │   ├── HistoryNotFoundError        the place holds no history
@@ -56,6 +57,21 @@ class UnknownNameError(RayselError, LookupError):
         listed = ", ".join(self.known[:8]) + (", ..." if len(self.known) > 8 else "")
         hint = f"; did you mean {', '.join(near)}?" if near else ""
         return f"no {self.kind} is named {self.name!r}{hint} ({len(self.known)} known{': ' if listed else ''}{listed})"
+
+
+class ModelError(RayselError):
+    """A model that is named cannot be had: it is missing or gated, or there is no network and it is in no cache.
+
+    >>> str(ModelError("hf/org/net", "is gated: ask for access and set HF_TOKEN"))
+    'model hf/org/net is gated: ask for access and set HF_TOKEN'
+    """
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(model, reason)
+        self.model, self.reason = model, reason
+
+    def __str__(self) -> str:
+        return f"model {self.model} {self.reason}"
 
 
 class DataError(RayselError, ValueError):

@@ -10,21 +10,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from raysel.models.adapter import Adapter
     from raysel.models.bundle import ModelBundle
+    from raysel.models.checkpoints import Checkpoint
     from raysel.models.images import ImageTransform
     from raysel.models.loading import Features, create, extract, load
-    from raysel.models.names import folder_of, register, revision
+    from raysel.models.names import Family, checkpoint_of, expand, register, revision
     from raysel.models.texts import TextTransform, Tokens
 
 __all__ = [
     "Adapter",
+    "Checkpoint",
+    "Family",
     "Features",
     "ImageTransform",
     "ModelBundle",
     "TextTransform",
     "Tokens",
+    "checkpoint_of",
     "create",
+    "expand",
     "extract",
-    "folder_of",
     "load",
     "register",
     "revision",
@@ -32,6 +36,8 @@ __all__ = [
 
 _HOMES = {
     "Adapter": "raysel.models.adapter",
+    "Checkpoint": "raysel.models.checkpoints",
+    "Family": "raysel.models.names",
     "Features": "raysel.models.loading",
     "ImageTransform": "raysel.models.images",
     "ModelBundle": "raysel.models.bundle",
@@ -39,7 +45,8 @@ _HOMES = {
     "Tokens": "raysel.models.texts",
     "create": "raysel.models.loading",
     "extract": "raysel.models.loading",
-    "folder_of": "raysel.models.names",
+    "checkpoint_of": "raysel.models.names",
+    "expand": "raysel.models.names",
     "load": "raysel.models.loading",
     "register": "raysel.models.names",
     "revision": "raysel.models.names",

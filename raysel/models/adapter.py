@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
+from raysel.models.checkpoints import Checkpoint
 from raysel.models.images import ImageTransform
 from raysel.models.texts import TextTransform, Tokens
 
@@ -26,7 +27,7 @@ class Adapter(ABC, Generic[Given]):
     """One model library: how its configurations become modules, and its checkpoints folders.
 
     A checkpoint folder is in the library's own format, so that the library alone can load what raysel saved. Weights
-    are read from safetensors only and no code comes from a checkpoint.
+    are read as tensors and nothing else, and no code comes from a checkpoint.
     """
 
     library: ClassVar[str]
@@ -48,11 +49,14 @@ class Adapter(ABC, Generic[Given]):
     def with_outputs(self, config: Config, outputs: int) -> dict[str, Any]:
         """The configuration of the same model with that many outputs."""
 
-    def read(self, folder: Path, config: Config) -> nn.Module:
-        """The module of a checkpoint folder, in float32."""
-        module = self.build(config)
-        module.load_state_dict(load_file(folder / "model.safetensors"))
-        return module
+    @abstractmethod
+    def read(self, checkpoint: Checkpoint) -> tuple[nn.Module, bool]:
+        """The module of a checkpoint in float32, and whether the checkpoint has its head; its body it must have."""
+
+    def head(self, module: nn.Module) -> str | None:
+        """The name of the linear layer that the outputs come from, or `None` if there is no such layer."""
+        layers = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
+        return layers[-1] if layers else None  # every classifier registers its head last
 
     def write(self, module: nn.Module, config: Config, transform: Given, folder: Path) -> None:
         """Save as a checkpoint folder that the library alone can load."""

@@ -38,10 +38,10 @@ class ModelBundle:
     transform: ImageTransform | TextTransform
 
     def __post_init__(self) -> None:
-        layers = [name for name, layer in self.module.named_modules() if isinstance(layer, nn.Linear)]
-        if not layers:
+        head = self.adapter.head(self.module)
+        if head is None:
             raise OptionError("model", self.name, "a model that ends in a linear layer")
-        self._head = layers[-1]  # every classifier registers its head last
+        self._head = head
 
     @property
     def head(self) -> nn.Linear:

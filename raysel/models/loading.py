@@ -1,9 +1,7 @@
 """Loading models by name, and the features that proxies look at."""
 
-import json
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from raysel.errors import OptionError, RayselError
 from raysel.models.adapter import Adapter, Config
 from raysel.models.bundle import ModelBundle
-from raysel.models.names import folder_of
+from raysel.models.names import checkpoint_of
 from raysel.models.texts import TextTransform
 
 # How a library's configurations are told apart without importing it: by a key that only they have.
@@ -62,35 +60,34 @@ def load(name: str, *, outputs: int | None = None, seed: int = 0) -> ModelBundle
 
     Args:
         name: See `raysel.models.names`.
-        outputs: With a fresh head of that many outputs (classes, or 1 for regression); `None` keeps its own head.
+        outputs: With a fresh head of that many outputs (classes, or 1 for regression); `None` keeps its own head. A
+            checkpoint without a head, such as a language model's, can be given a fresh one too.
         seed: Draws the fresh head.
 
     Raises:
         UnknownNameError: If the name stands for nothing.
-        OptionError: If the checkpoint cannot be read, or `outputs` is less than 1.
+        ModelError: If the model cannot be had: missing, gated, or no network.
+        OptionError: If the checkpoint cannot be read, lacks weights of its body, or has no head and is given none; or
+            if `outputs` is less than 1.
 
     >>> load("zoo/latin-vit", outputs=10).outputs
     10
     """
     if outputs is not None and outputs < 1:
         raise OptionError("outputs", outputs, "at least 1, or None for the model's own head")
-    folder = folder_of(name)
-    config = _config(folder, name)
-    adapter = _adapter(config, name)
-    try:
-        module = adapter.read(folder, config)
-    except RayselError:
-        raise
-    except Exception as error:  # each library has its own for what it cannot read
-        raise OptionError("model", name, f"a checkpoint whose weights fit its configuration ({error})") from error
-    bundle = ModelBundle(name, adapter, config, module, adapter.transform(config, folder))
+    bundle, headed = _read(name, seed)
     if outputs is not None:
         bundle.replace_head(outputs, seed=seed)
+    elif not headed:
+        raise OptionError("model", name, "a checkpoint with a head of its own, or be given a fresh one by `outputs`")
     return bundle
 
 
 def extract(name: str, inputs: NDArray[Any], *, batch_size: int = 256) -> Features:
     """Features and class probabilities of `inputs` from the pre-trained model that `name` stands for.
+
+    A checkpoint without a head has no probabilities. Where its library puts a further layer before the head that the
+    checkpoint lacks (RoBERTa's), the features pass through that layer as drawn from seed 0.
 
     Args:
         name: See `raysel.models.names`.
@@ -98,22 +95,29 @@ def extract(name: str, inputs: NDArray[Any], *, batch_size: int = 256) -> Featur
         batch_size: Inputs that pass through the model at once.
 
     Raises:
-        UnknownNameError, OptionError: As `load`.
+        UnknownNameError, ModelError, OptionError: As `load`.
     """
-    bundle = load(name)
+    bundle, headed = _read(name, seed=0)
     features, logits = bundle.features(inputs, batch_size=batch_size)
-    probabilities = torch.from_numpy(logits).double().softmax(1).float().numpy() if bundle.outputs > 1 else None
+    classifies = headed and bundle.outputs > 1
+    probabilities = torch.from_numpy(logits).double().softmax(1).float().numpy() if classifies else None
     return Features(features, probabilities)
 
 
-def _config(folder: Path, name: str) -> dict[str, Any]:
+def _read(name: str, seed: int) -> tuple[ModelBundle, bool]:
+    """The model, and whether the head is the checkpoint's own; `seed` draws what it lacks."""
+    checkpoint = checkpoint_of(name)
+    adapter = _adapter(checkpoint.config, name)
     try:
-        config = json.loads((folder / "config.json").read_text())
-    except ValueError as error:
-        raise OptionError("model", name, f"a checkpoint whose config.json is JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise OptionError("model", name, "a checkpoint whose config.json is a JSON object")
-    return config
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module, headed = adapter.read(checkpoint)
+    except RayselError:
+        raise
+    except Exception as error:  # each library has its own for what it cannot read
+        raise OptionError("model", name, f"a checkpoint whose weights fit its configuration ({error})") from error
+    transform = adapter.transform(checkpoint.config, checkpoint.folder)
+    return ModelBundle(name, adapter, checkpoint.config, module, transform), headed
 
 
 def _adapter(config: Config, name: str) -> Adapter[Any]:

@@ -2,65 +2,141 @@
 
 ::
 
-    zoo/latin-vit          a checkpoint of the mini zoo that ships with raysel
-    file:/data/my-model    a checkpoint folder in its library's own format
+    zoo/latin-vit            a checkpoint of the mini zoo that ships with raysel
+    timm/resnet18.a1_in1k    a pre-trained model of timm; without the part after the dot, timm's default weights
+    torchvision/resnet50     a classifier of torchvision, with its default weights
+    hf/ORG/NAME              a checkpoint of the hub that transformers or timm can load
+    file:/data/my-model      a checkpoint folder in its library's own format
 
-Whatever the prefix, a name comes down to a folder with ``config.json`` and ``model.safetensors``.
+What is in the caches of huggingface_hub and torch is used as it is; the rest is downloaded into them. Your own prefix
+joins by `register`, or by an entry point: in the group ``raysel.models``, the point ``team = "our_package:family"``
+makes names that begin with ``team/``.
 """
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from raysel.errors import OptionError, UnknownNameError
+from raysel.models import places
+from raysel.models.checkpoints import Checkpoint
 
-Locate = Callable[[str], Path]
-"""From the part of a name after its prefix to the checkpoint's folder."""
+Locate = Callable[[str], Path | Checkpoint]
+"""From the part of a name after its prefix to the checkpoint, or to the folder that it lies in."""
 
+GROUP = "raysel.models"
+"""The entry point group that a package adds its own family to."""
 
-def _zoo(model: str) -> Path:
-    from raysel import zoo  # here, since the zoo is made with this package
-
-    return zoo.checkpoint_path(f"zoo/{model}")
-
-
-_PLACES: dict[str, Locate] = {"zoo/": _zoo, "file:": Path}
+_GLOB = frozenset("*?[")
 
 
-def register(prefix: str, locate: Locate) -> None:
-    """Make names that begin with `prefix` (such as ``team/``) stand for the folders that `locate` finds.
+@dataclass(frozen=True)
+class Family:
+    """The models whose names share a prefix.
+
+    Args:
+        locate: Finds the checkpoint that a name stands for, or the folder it lies in.
+        names: Lists the names without the prefix; without it globs match nothing.
+    """
+
+    locate: Locate
+    names: Callable[[], Iterable[str]] = tuple
+
+
+_FAMILIES: dict[str, Family] = {
+    "zoo/": Family(places.zoo, places.zoo_names),
+    "timm/": Family(places.timm, places.timm_names),
+    "torchvision/": Family(places.torchvision, places.torchvision_names),
+    "hf/": Family(places.hugging_face),
+    "file:": Family(places.folder),
+}
+
+
+def register(prefix: str, locate: Locate, *, names: Callable[[], Iterable[str]] = tuple) -> None:
+    """Make names that begin with `prefix` (such as ``team/``) stand for the checkpoints that `locate` finds.
+
+    Args:
+        prefix: What the names begin with.
+        locate: As in `Family`.
+        names: As in `Family`.
 
     Raises:
         OptionError: If the prefix is empty or does not end in ``/`` or ``:``.
     """
     if len(prefix) < 2 or prefix[-1] not in "/:":
         raise OptionError("prefix", prefix, "a word that ends in / or :")
-    _PLACES[prefix] = locate
+    _FAMILIES[prefix] = Family(locate, names)
 
 
-def folder_of(name: str) -> Path:
-    """The folder of the checkpoint that `name` stands for.
+def checkpoint_of(name: str) -> Checkpoint:
+    """The checkpoint that `name` stands for, downloaded if no cache holds it.
 
     Raises:
         UnknownNameError: If no prefix fits, or the prefix knows no such model.
-        OptionError: If the folder is not a checkpoint.
+        ModelError: If it cannot be had: missing, gated, or no network.
+        OptionError: If what is found is not a checkpoint.
     """
-    for prefix, locate in _PLACES.items():
-        if name.startswith(prefix):
-            folder = locate(name.removeprefix(prefix))
-            break
-    else:
-        raise UnknownNameError("model", name, [f"{prefix}..." for prefix in _PLACES])
-    if not (folder / "config.json").is_file() or not (folder / "model.safetensors").is_file():
-        raise OptionError("model", name, f"a checkpoint: {folder} needs config.json and model.safetensors")
-    return folder
+    prefix, family = _family(name)
+    found = family.locate(name.removeprefix(prefix))
+    return found if isinstance(found, Checkpoint) else Checkpoint.in_folder(name, found)
 
 
 def revision(name: str) -> str:
-    """Eight hexadecimal digits that change when the model's configuration, weights or tokenizer do."""
-    folder = folder_of(name)
-    digest = hashlib.sha256()
-    for file in ("config.json", "model.safetensors", "tokenizer.json"):
-        if (folder / file).is_file():
-            digest.update((folder / file).read_bytes())
-    return digest.hexdigest()[:8]
+    """What changes when the model does: the hub's commit, or else eight hexadecimal digits of its files.
+
+    Raises:
+        UnknownNameError, ModelError, OptionError: As `checkpoint_of`.
+    """
+    return checkpoint_of(name).revision
+
+
+def expand(patterns: Iterable[str]) -> tuple[str, ...]:
+    """The names that patterns stand for, each once, in order; nothing is loaded or downloaded.
+
+    Args:
+        patterns: Names; globs such as ``torchvision/resnet*``, of what the prefix lists; and text files, a pattern a
+            line, where ``#`` begins a comment.
+
+    Raises:
+        UnknownNameError: If a name stands for nothing, or a glob matches nothing.
+
+    >>> expand(["zoo/latin-v*", "zoo/latin-resnet", "zoo/latin-vit"])
+    ('zoo/latin-vit', 'zoo/latin-resnet')
+    """
+    return tuple(dict.fromkeys(name for pattern in patterns for name in _expanded(pattern)))
+
+
+def _expanded(pattern: str) -> Iterable[str]:
+    if not _is_prefixed(pattern) and Path(pattern).is_file():
+        lines = (line.partition("#")[0].strip() for line in Path(pattern).read_text().splitlines())
+        return expand(line for line in lines if line)
+    prefix, family = _family(pattern)
+    names = [f"{prefix}{name}" for name in family.names()]
+    if _GLOB & set(pattern) and prefix != "file:":  # a folder may be called anything
+        matched = [name for name in names if fnmatchcase(name, pattern)]
+        if not matched:
+            raise UnknownNameError("model", pattern, names)
+        return matched
+    known = {*names, *(name.partition(".")[0] for name in names)} if prefix == "timm/" else set(names)
+    if names and pattern not in known:
+        raise UnknownNameError("model", pattern, names)
+    return [pattern]
+
+
+def _is_prefixed(name: str) -> bool:
+    return any(name.startswith(prefix) for prefix in _FAMILIES)
+
+
+def _family(name: str) -> tuple[str, Family]:
+    """The prefix of a name, and its family; what the process registered goes before what packages offer."""
+    for prefix, family in _FAMILIES.items():
+        if name.startswith(prefix):
+            return prefix, family
+    offered = {f"{point.name}/": point for point in entry_points(group=GROUP)}
+    for prefix, point in offered.items():
+        if name.startswith(prefix):
+            found = point.load()
+            return prefix, found if isinstance(found, Family) else Family(found)
+    raise UnknownNameError("model", name, [f"{prefix}..." for prefix in (*_FAMILIES, *offered)])

@@ -9,14 +9,18 @@ which torchvision alone loads as ``getattr(torchvision.models, builder)(num_clas
 ``load_state_dict``.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors.torch import load_file
 from torch import nn
 from torchvision import models as zoo
 
 from raysel.errors import UnknownNameError
 from raysel.models.adapter import Adapter, Config
+from raysel.models.checkpoints import Checkpoint
 from raysel.models.images import ImageTransform
 
 
@@ -29,11 +33,30 @@ class TorchvisionAdapter(Adapter[ImageTransform]):
         module: nn.Module = _builder(config["builder"])(num_classes=config["num_classes"], **config["arguments"])
         return module
 
+    def read(self, checkpoint: Checkpoint) -> tuple[nn.Module, bool]:
+        module = self.build(checkpoint.config)
+        if checkpoint.weights.suffix == ".safetensors":
+            weights = load_file(checkpoint.weights)
+        else:
+            weights = _as_today(torch.load(checkpoint.weights, map_location="cpu", weights_only=True))
+        module.load_state_dict(weights)
+        return module, True
+
     def transform(self, config: Config, folder: Path | None) -> ImageTransform:
         return ImageTransform.of(config["input_size"][1:], config["mean"], config["std"])
 
     def with_outputs(self, config: Config, outputs: int) -> dict[str, Any]:
         return {**config, "num_classes": outputs}
+
+
+def _as_today(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The state dict that torchvision published long ago, as its module has it now and without heads of training."""
+    for key in list(weights):
+        if re.match("aux[12]|AuxLogits", key):  # GoogLeNet and Inception
+            del weights[key]
+        elif "denselayer" in key:  # DenseNet: norm.1 became norm1
+            weights[re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", key)] = weights.pop(key)
+    return weights
 
 
 def _builder(name: str) -> Any:

@@ -16,6 +16,7 @@ from transformers.utils import logging
 
 from raysel.errors import OptionError
 from raysel.models.adapter import Adapter, Config, Given
+from raysel.models.checkpoints import Checkpoint
 from raysel.models.images import ImageTransform
 from raysel.models.texts import TextTransform, Tokens
 
@@ -56,20 +57,24 @@ class TransformersAdapter(Adapter[Given]):
         module: nn.Module = self.loader.from_config(described)
         return module
 
-    def read(self, folder: Path, config: Config) -> nn.Module:
+    def read(self, checkpoint: Checkpoint) -> tuple[nn.Module, bool]:
         # From the folder rather than by `build`: the library knows how to read what its older versions wrote.
         module: nn.Module
         module, found = self.loader.from_pretrained(
-            folder,
+            checkpoint.folder,
             dtype=torch.float32,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
         )
-        if found["missing_keys"]:  # drawn at random and passed over in silence, otherwise
-            raise RuntimeError(f"no weights for {', '.join(sorted(found['missing_keys']))}")
-        return module
+        missing = set(found["missing_keys"])  # drawn at random and passed over in silence, otherwise
+        # What was pre-trained on something else ends before the head, and some before the layer that pools for it.
+        body = f"{module.base_model_prefix}."
+        lost = {key for key in missing if key.startswith(body) and not key.startswith(f"{body}pooler.")}
+        if lost:
+            raise RuntimeError(f"no weights for {', '.join(sorted(lost))}")
+        return module, not missing
 
     def with_outputs(self, config: Config, outputs: int) -> dict[str, Any]:
         resized = {key: value for key, value in config.items() if key not in ("id2label", "label2id")}
@@ -93,10 +98,11 @@ class TransformersImages(TransformersAdapter[ImageTransform]):
         said: dict[str, Any] = {"size": {"height": side, "width": side}, "image_mean": half, "image_std": half}
         if folder is not None and (folder / _PROCESSOR).is_file():
             said |= json.loads((folder / _PROCESSOR).read_text())
-        size = said["size"]
-        edge = size.get("shortest_edge", side)
-        height, width = size.get("height", edge), size.get("width", edge)
-        return ImageTransform.of((height, width), said["image_mean"], said["image_std"])
+        cropped = said.get("do_center_crop") and said.get("crop_size")
+        mean, std = said["image_mean"] or half, said["image_std"] or half
+        if said.get("do_normalize") is False:
+            mean, std = [0.0] * 3, [1.0] * 3
+        return ImageTransform.of(_height_width(cropped or said["size"], side), mean, std)
 
     def write(self, module: nn.Module, config: Config, transform: ImageTransform, folder: Path) -> None:
         super().write(module, config, transform, folder)
@@ -120,12 +126,12 @@ class TransformersTexts(TransformersAdapter[TextTransform]):
     loader = AutoModelForSequenceClassification
     classes = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
-    def read(self, folder: Path, config: Config) -> nn.Module:
-        module = super().read(folder, config)
+    def read(self, checkpoint: Checkpoint) -> tuple[nn.Module, bool]:
+        module, headed = super().read(checkpoint)
         if module.config.pad_token_id is None:  # type: ignore[union-attr]
             # Where texts end is seen by the padding, which a model that only continued texts never needed.
-            module.config.pad_token_id = _tokenizer(folder).pad_token_id  # type: ignore[union-attr]
-        return module
+            module.config.pad_token_id = _tokenizer(checkpoint.folder).pad_token_id  # type: ignore[union-attr]
+        return module, headed
 
     def transform(self, config: Config, folder: Path | None) -> TextTransform:
         if folder is None:
@@ -154,6 +160,15 @@ class TransformersTexts(TransformersAdapter[TextTransform]):
         kept = batch.tensors["attention_mask"]
         last = (kept * torch.arange(kept.shape[1], device=kept.device)).argmax(1)
         return entered[torch.arange(len(entered), device=entered.device), last]
+
+
+def _height_width(size: Any, side: Any) -> tuple[int, int]:
+    """What a processor says of sizes, in any of the ways that transformers has written it."""
+    if isinstance(size, dict):
+        edge = size.get("shortest_edge", side)
+        size = (size.get("height", edge), size.get("width", edge))
+    height, width = size if isinstance(size, list | tuple) else (size, size)
+    return height, width
 
 
 def _tokenizer(folder: Path) -> Any:

@@ -36,7 +36,8 @@ def test_the_library_loads_what_raysel_saved(
     np.testing.assert_allclose(library.logits(alone, inputs).numpy(), bundle.predict(inputs), atol=1e-5)
     again = load(f"file:{tmp_path / 'saved'}")
     assert again.outputs == outputs
-    assert np.array_equal(again.predict(inputs), bundle.predict(inputs))
+    # Where the weights lie in memory can move the last bit.
+    np.testing.assert_allclose(again.predict(inputs), bundle.predict(inputs), atol=1e-7)
 
 
 def test_only_the_head_is_fresh(library: Library | TextFamily, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from raysel.errors import OptionError, UnknownNameError
 )
 def test_a_name_that_stands_for_nothing(name: str, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
-        models.folder_of(name)
+        models.checkpoint_of(name)
 
 
 @pytest.mark.parametrize("outputs", [0, -1])
@@ -32,11 +32,11 @@ def test_a_head_without_outputs(outputs: int) -> None:
 
 
 def test_a_prefix_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("raysel.models.names._PLACES", {})
+    monkeypatch.setattr("raysel.models.names._FAMILIES", {})
     models.register("team/", lambda rest: zoo.checkpoint_path(f"zoo/{rest}"))
     assert models.load("team/latin-vit").name == "team/latin-vit"
     with pytest.raises(UnknownNameError):
-        models.folder_of("zoo/latin-vit")
+        models.checkpoint_of("zoo/latin-vit")
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "team"])

@@ -46,3 +46,21 @@ def prior(z: FloatArray) -> FloatArray:
     measured = ~np.isnan(z)
     shrunk: FloatArray = np.sum(z, axis=1, where=measured) / (measured.sum(axis=1) + 2)
     return shrunk
+
+
+def prior_elsewhere(z: FloatArray) -> FloatArray:
+    """The prior of every model from all datasets but one, for each dataset left out in turn.
+
+    Args:
+        z: (n_models, n_datasets) z-scores, NaN where not measured.
+
+    Returns:
+        (n_models, n_datasets); in a column, the prior from the others.
+
+    >>> prior_elsewhere(np.array([[1.0, 2.0], [np.nan, 1.5]])).round(2).tolist()
+    [[0.67, 0.33], [0.5, 0.0]]
+    """
+    measured = ~np.isnan(z)
+    total, count = np.sum(z, axis=1, where=measured, keepdims=True), measured.sum(axis=1, keepdims=True)
+    shrunk: FloatArray = (total - np.nan_to_num(z)) / (count - measured + 2)
+    return shrunk

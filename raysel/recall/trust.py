@@ -19,7 +19,7 @@ from scipy.optimize import lsq_linear
 
 from raysel.arrays import FloatArray
 from raysel.history import PerformanceMatrix
-from raysel.recall.prior import standardise
+from raysel.recall.prior import prior_elsewhere, standardise
 
 MIN_MODELS = 5
 """Models that must be both scored and measured on a dataset for it to teach anything."""
@@ -68,12 +68,10 @@ def learn(matrix: PerformanceMatrix, recorded: Recorded) -> Trust:
     taught = _taught(matrix, recorded, names, ~np.isnan(z))
     if not taught:
         return Trust(beside_prior=dict.fromkeys(names, 0.0), alone=dict.fromkeys(names, 0.0))
-    total, count = np.nansum(z, axis=1), (~np.isnan(z)).sum(axis=1)
-    inputs, outcomes = [], []
+    p, inputs, outcomes = prior_elsewhere(z), [], []
     for j, (rows, q) in taught.items():
-        p = (total[rows] - z[rows, j]) / (count[rows] - 1 + 2)
         weight = len(rows) ** -0.5
-        inputs.append(weight * np.column_stack([p, q]))
+        inputs.append(weight * np.column_stack([p[rows, j], q]))
         outcomes.append(weight * z[rows, j])
     X, y = np.vstack(inputs), np.concatenate(outcomes)
     towards = np.array([1.0, *np.zeros(len(names))])

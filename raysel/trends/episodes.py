@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from raysel.arrays import FloatArray, IntArray
-from raysel.recall.prior import standardise
+from raysel.recall.prior import prior_elsewhere, standardise
 from raysel.trends.mining import Trends
 from raysel.trends.outlook import clipped, standardised
 
@@ -139,13 +139,10 @@ def _episodes(trends: Trends, size: int) -> tuple[Episode, ...]:
     runs = completed[first]  # one a model and dataset
     finals = np.full((len(trends.models), len(trends.datasets)), np.nan)
     finals.flat[cells] = trends.finals[runs]
-    z = standardise(finals)
-    total, count = np.nansum(z, axis=1), (~np.isnan(z)).sum(axis=1)
-    found = []
+    priors, found = prior_elsewhere(standardise(finals)), []
     for dataset in range(len(trends.datasets)):
         own = runs[trends.dataset[runs] == dataset]
-        models = trends.model[own]
-        prior = (total[models] - z[models, dataset]) / (count[models] - 1 + 2)
+        prior = priors[trends.model[own], dataset]
         best = np.argsort(-prior.round(12), kind="stable")[:size]
         if len(best):
             found.append(Episode(dataset=dataset, runs=own[best], prior=standardise(prior[best])))

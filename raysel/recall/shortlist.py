@@ -47,7 +47,7 @@ class Shortlist:
     proxies: tuple[str, ...]
     regime: str
 
-    @property
+    @cached_property
     def models(self) -> tuple[str, ...]:
         """The names of the recalled models, best first."""
         return tuple(entry.model for entry in self.entries)

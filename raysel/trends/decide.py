@@ -24,6 +24,7 @@ def decide(
     opening: Sequence[float] = (),
     first: float | None = None,
     about: Collection[str] | None = None,
+    held: Collection[str] = (),
     price: float = default.PRICE,
     margin: float = 0.0,
     seed: int = 0,
@@ -47,6 +48,7 @@ def decide(
             how many there were and how far apart; by default the scores of `live`.
         first: The fraction of that first stage; by default `fraction`.
         about: Names of the trials whose decisions are wanted; all of `live` by default.
+        held: Those of them that are not to be stopped yet: they have a decision only if they go on.
         price: For the default: how many deviations of the shortlist's finals training a trial on must promise for a
             whole training; at least 0. At 0 it stops only what diverged.
         margin: For the paper's method: by how much a better trial's predicted final must exceed a trial's own to drop
@@ -54,7 +56,7 @@ def decide(
         seed: For the paper's method: seeds k-means; from 0 to 2^32 - 1.
 
     Returns:
-        One decision for every trial in `about`, by its name and in the order of `live`.
+        One decision for every trial in `about`, but those that are `held`, by its name and in the order of `live`.
 
     Raises:
         UnknownNameError: If the method is unknown.
@@ -77,7 +79,8 @@ def decide(
     if not healthy:
         going = going_on(1, len(live))
         found = {p.trial: _diverged(p, survives=p is ordered[0], fraction=fraction, going=going) for p in ordered}
-        return {p.trial: found[p.trial] for p in live if p.trial in wanted}
+        told = wanted.difference(held) | {ordered[0].trial} & wanted
+        return {p.trial: found[p.trial] for p in live if p.trial in told}
     stage = Stage(
         live=healthy,
         size=len(live),
@@ -88,6 +91,7 @@ def decide(
         opening=tuple(score for score in opening if math.isfinite(score)) or tuple(p.score for p in healthy),
         first=fraction if first is None else first,
         about=wanted,
+        held=frozenset(held),
     )
     if method == "paper":
         decisions, number = paper.judge(stage, margin=margin, seed=seed)
@@ -95,9 +99,9 @@ def decide(
         decisions, number = default.judge(stage, price=price)
     going = going_on(number, len(live))
     for p in ordered:
-        if p.trial in wanted and not math.isfinite(p.score):
+        if not math.isfinite(p.score) and p.trial in wanted.difference(held):
             decisions[p.trial] = _diverged(p, survives=False, fraction=fraction, going=going)
-    return {p.trial: decisions[p.trial] for p in live if p.trial in wanted}
+    return {p.trial: decisions[p.trial] for p in live if p.trial in decisions}
 
 
 def winner(live: Sequence[Progress]) -> str:

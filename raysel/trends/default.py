@@ -63,16 +63,15 @@ def judge(stage: Stage, *, price: float = PRICE) -> tuple[dict[str, Decision], i
     number = int(goes.sum())
     going = going_on(number, stage.size)
     decisions = {}
-    for p, goes_on, rate, gap in zip(stage.live, goes.tolist(), promised.tolist(), gaps.tolist(), strict=True):
-        if p.trial not in stage.about:
-            continue
+    for place in stage.asked(goes.tolist()):
+        p, goes_on = stage.live[place], goes[place]
         seen = outlook(stage, p)
-        if p is stage.live[best]:
+        if place == best:
             why = f"the best by score and recall prior ({p.prior:+.2f})"
         else:
             why = (
-                f"{-gap:.2f} deviations behind by score and recall prior ({p.prior:+.2f}), training it on promises "
-                f"{rate:.2f} a training where {price:g} is asked, as learned on {now.n_datasets} datasets"
+                f"{-gaps[place]:.2f} deviations behind by score and recall prior ({p.prior:+.2f}), training it on "
+                f"promises {promised[place]:.2f} a training where {price:g} is asked, as learned on {now.n_datasets} datasets"
             )
         decisions[p.trial] = Decision(
             action="continue" if goes_on else "stop",

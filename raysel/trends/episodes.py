@@ -27,6 +27,7 @@ MIN_DATASETS = 5
 _LEAST = 3  # models of a shortlist that tells anything
 _USUAL = np.array([0.6, 0.3])  # what a score and half as much of a prior are worth where nothing else is known
 _PULL = 10.0  # trials
+_EXACT = 16  # models; shortlists of a hundred and of a hundred and one tell the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +91,23 @@ def reading(trends: Trends, fraction: float, *, first: float, size: int, without
         trends: What past runs did.
         fraction: In (0, 1].
         first: The fraction of the first stage, at most `fraction`.
-        size: How many models a shortlist has, at least 1.
+        size: How many models a shortlist has, at least 1; above 16 it is rounded down to three binary digits.
         without: The number of a dataset to leave out.
     """
+    size = rounded(size)
     key = (fraction, first, size)
     told = trends.cached(("told", *key), lambda: _told(trends, fraction, first=first, size=size))
     return trends.cached(("reading", *key, without), lambda: _read([t for t in told if t.dataset != without]))
+
+
+def rounded(size: int) -> int:
+    """A size of shortlists that a few of them stand for: trials that arrive one by one do not ask for each anew.
+
+    >>> [rounded(size) for size in (10, 16, 19, 31, 1000)]
+    [10, 16, 16, 28, 896]
+    """
+    beyond = 1 << max(0, size.bit_length() - 3)
+    return size if size <= _EXACT else size // beyond * beyond
 
 
 def _read(told: list[_Told]) -> Reading:

@@ -42,13 +42,13 @@ def judge(stage: Stage) -> tuple[dict[str, Decision], int]:
     Returns:
         One decision a trial that is asked about, and how many trials go on.
     """
-    ranked = [stage.live[index] for index in np.argsort(-worth(stage), kind="stable")]
-    kept = min(max(1, stage.began >> int(_FIFTHS * stage.fraction + _SLACK)), len(ranked))
+    places = np.empty(len(stage.live), dtype=int)
+    places[np.argsort(-worth(stage), kind="stable")] = np.arange(1, len(stage.live) + 1)
+    kept = min(max(1, stage.began >> int(_FIFTHS * stage.fraction + _SLACK)), len(places))
     going = going_on(kept, stage.size)
     decisions = {}
-    for place, p in enumerate(ranked, start=1):
-        if p.trial not in stage.about:
-            continue
+    for index in stage.asked((places <= kept).tolist()):
+        p, place = stage.live[index], places[index]
         seen = outlook(stage, p)
         decisions[p.trial] = Decision(
             action="continue" if place <= kept else "stop",

@@ -108,7 +108,9 @@ def judge(stage: Stage, *, margin: float, seed: int) -> tuple[dict[str, Decision
     going = going_on(len(kept), stage.size)
 
     decisions = {}
-    for place, p in enumerate(ranked, start=1):
+    places = {p.trial: place for place, p in enumerate(ranked, start=1)}
+    for index in stage.asked([p.trial in kept for p in stage.live]):
+        p = stage.live[index]
         final = predicted[p.trial]
         told = stage.standing(p, "no final predicted" if np.isnan(final) else f"predicted final {stage.shown(final)}")
         if p.trial in kept:
@@ -121,7 +123,7 @@ def judge(stage: Stage, *, margin: float, seed: int) -> tuple[dict[str, Decision
                 f"{stage.shown(predicted[rival.trial])}{further}; {going}"
             )
         else:
-            reason = f"stopped: {told}; number {place} of {stage.size} by score; {going}"
+            reason = f"stopped: {told}; number {places[p.trial]} of {stage.size} by score; {going}"
         decisions[p.trial] = Decision(
             action="continue" if p.trial in kept else "stop",
             reason=reason,

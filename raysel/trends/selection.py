@@ -32,13 +32,6 @@ class _Trial:
     step: float = -math.inf
     curve: dict[float, float] = field(default_factory=dict)
 
-    def score_at(self, step: float, *, finished_early: bool) -> float:
-        """The first score at or after a step: what was reported there, whatever came after."""
-        reached = [t for t in self.curve if t >= step]
-        if reached:
-            return self.curve[min(reached)]
-        return self.curve[self.step] if finished_early and self.curve else math.nan
-
 
 class Selection:
     """The fine selection of one run: stages, standings and decisions.
@@ -83,6 +76,10 @@ class Selection:
         self._risk, self._tolerance, self._margin, self._seed = risk, tolerance, margin, seed
         self._trials: dict[str, _Trial] = {}
         self._opening: dict[str, float] = {}  # what each trial scored at the first stage
+        # Who is compared at each stage and who is due at one: kept as it changes, since with a thousand live trials
+        # looking at each of them at every report takes longer than the report's own work.
+        self._peers: tuple[dict[str, Progress], ...] = tuple({} for _ in stages)
+        self._due: tuple[dict[str, _Trial], ...] = tuple({} for _ in stages)
         self._judged_with: bool | None = None  # the `arrivals` of the last judgement, while nothing has changed since
         self.decisions: dict[str, Decision] = {}
 
@@ -99,12 +96,14 @@ class Selection:
     def judge_at_once(self) -> None:
         """Change to the asynchronous policy: for trials that cannot be paused."""
         self._policy, self._judged_with = "async", None
+        self._index()
 
     def add(self, trial: str, *, model: str, rank: int = 0, prior: float = 0.0) -> None:
         """A trial joins, or comes back after a failure with what it had reported."""
         known = self._trials.setdefault(trial, _Trial(model=model, rank=rank, prior=prior))
         if known.standing == "failed":
             known.standing = "live"
+            self._index()
         self._judged_with = None
 
     def report(self, trial: str, step: float, score: float) -> None:
@@ -112,9 +111,11 @@ class Selection:
         state = self._trials[trial]
         if state.standing == "live":
             state.curve.setdefault(step, score)
-            state.step = max(state.step, step)
+            before, state.step = state.step, max(state.step, step)
             if step >= self._stages[0]:
                 self._opening.setdefault(trial, score)
+            self._enter(trial, score, above=before, upto=state.step)
+            self._await(trial)
             self._judged_with = None
 
     def finish(self, trial: str) -> None:
@@ -127,8 +128,46 @@ class Selection:
 
     def _leave(self, trial: str, standing: Standing) -> None:
         if trial in self._trials and self._trials[trial].standing == "live":
-            self._trials[trial].standing = standing
+            self._rest(trial, standing)
             self._judged_with = None
+
+    def _enter(self, trial: str, score: float, *, above: float, upto: float) -> None:
+        """A trial counts with a score at the stages above one step and up to another: the first at or after each."""
+        state = self._trials[trial]
+        for stage, peers in zip(self._stages, self._peers, strict=True):
+            if above < stage <= upto:
+                peers[trial] = Progress(trial=trial, model=state.model, score=score, rank=state.rank, prior=state.prior)
+
+    def _await(self, trial: str) -> None:
+        """A live trial that has reached its next stage waits there to be judged."""
+        state = self._trials[trial]
+        if state.stage < len(self._stages) - 1 and state.step >= self._stages[state.stage]:
+            self._due[state.stage][trial] = state
+
+    def _rest(self, trial: str, standing: Standing) -> None:
+        """A live trial is live no more."""
+        state = self._trials[trial]
+        state.standing = standing
+        self._due[state.stage].pop(trial, None)
+        if standing == "finished":  # its last score goes on counting
+            self._enter(trial, state.curve.get(state.step, math.nan), above=state.step, upto=self.max_t)
+        # Judging one by one needs to know how many were seen, so asynchronously the stopped count as well.
+        elif standing == "failed" or self._policy == "sync":
+            for peers in self._peers:
+                peers.pop(trial, None)
+
+    def _index(self) -> None:
+        """Everything that is kept as it changes, from the curves and standings."""
+        self._peers, self._due = (tuple({} for _ in self._stages) for _ in range(2))
+        for trial, state in self._trials.items():
+            before = -math.inf
+            for step, score in sorted(state.curve.items()):
+                self._enter(trial, score, above=before, upto=step)
+                before = step
+            if state.standing != "live":
+                self._rest(trial, state.standing)
+            else:
+                self._await(trial)
 
     def standing(self, trial: str) -> Standing:
         """`live`, `finished`, `stopped` or `failed`."""
@@ -175,47 +214,40 @@ class Selection:
     def _judge_stage(self, stage: int, *, arrivals: bool, unpausable: Collection[str]) -> dict[str, Decision] | None:
         """The decisions made at a stage; `None` if it must be waited for (synchronous)."""
         step = self._stages[stage]
-        due = (t for t in self._trials.values() if t.standing == "live" and t.stage <= stage)
+        arrived = self._due[stage]
+        if not arrived and self._policy == "async":
+            return {}
+        begun = (t for t in self._trials.values() if t.standing == "live" and t.stage <= stage)
         # Most reports find somebody still to come: the first of them is enough to know.
-        still_to_come = arrivals or any(t.stage < stage or t.step < step for t in due)
+        still_to_come = arrivals or any(t.stage < stage or t.step < step for t in begun)
         if self._policy == "sync" and still_to_come:
             return None
-        arrived = {
-            name: t for name, t in self._trials.items() if t.standing == "live" and t.stage == stage and t.step >= step
-        }
         if not arrived:
             return {}
-        made = {}
-        verdicts = self._verdicts(stage, arrived)
-        for name, trial in arrived.items():
-            verdict = verdicts[name]
-            if verdict.action == "stop" and still_to_come and name not in unpausable:
-                continue  # held: who is still to come may turn out worse
-            made[name] = self.decisions[name] = verdict
-            trial.stage = stage + 1
+        # Who is still to come may turn out worse, so that those who would be stopped are held.
+        held = frozenset(arrived).difference(unpausable) if still_to_come else frozenset()
+        made = self._verdicts(stage, about=frozenset(arrived), held=held)
+        for name, verdict in made.items():
+            self.decisions[name] = verdict
+            arrived.pop(name).stage = stage + 1
             if verdict.action == "stop":
-                trial.standing = "stopped"
+                self._rest(name, "stopped")
+            else:
+                self._await(name)
         return made
 
-    def _verdicts(self, stage: int, arrived: Mapping[str, _Trial]) -> dict[str, Decision]:
+    def _verdicts(self, stage: int, *, about: frozenset[str], held: frozenset[str]) -> dict[str, Decision]:
         step = self._stages[stage]
-        peers = []
-        for name, trial in self._trials.items():
-            beyond = trial.standing in ("live", "finished") and (trial.stage > stage or trial.standing == "finished")
-            # Judging one by one needs to know how many were seen, so asynchronously the stopped count as well.
-            seen = self._policy == "async" and trial.standing == "stopped" and trial.step >= step
-            if name in arrived or beyond or seen:
-                score = trial.score_at(step, finished_early=trial.standing == "finished")
-                peers.append(Progress(trial=name, model=trial.model, score=score, rank=trial.rank, prior=trial.prior))
         return decide(
-            peers,
+            [*self._peers[stage].values()],
             method=self._method,
             fraction=step / self.max_t,
             trends=self._trends,
             ahead=[later / self.max_t for later in self._stages[stage + 1 :]],
             opening=[*self._opening.values()],
             first=self._stages[0] / self.max_t,
-            about=arrived,
+            about=about,
+            held=held,
             price=PRICE if self._risk is None else self.calibration(self._risk).price,
             margin=self._margin,
             seed=self._seed,
@@ -254,3 +286,4 @@ class Selection:
             name: Decision(**{**d, "interval": d["interval"] and tuple(d["interval"])})
             for name, d in state["decisions"].items()
         }
+        self._index()

@@ -77,6 +77,7 @@ class Stage:
         opening: Their finite scores there; at least one.
         first: The fraction of that first stage, at most `fraction`.
         about: The trials whose decisions are asked for.
+        held: Those of them that are asked about only in so far as they go on.
     """
 
     live: tuple[Progress, ...]
@@ -88,6 +89,7 @@ class Stage:
     opening: tuple[float, ...]
     first: float
     about: frozenset[str]
+    held: frozenset[str]
 
     @property
     def keep(self) -> int:
@@ -98,6 +100,15 @@ class Stage:
     def leader(self) -> Progress:
         """The best validation score; among equals the best recalled."""
         return max(self.live, key=lambda progress: progress.score)
+
+    def asked(self, goes: Sequence[bool]) -> list[int]:
+        """The places in `live` of those whose decision is asked for: sentences for all would take most of the time.
+
+        Args:
+            goes: (n_live,) whether each goes on.
+        """
+        stops = self.about - self.held
+        return [i for i, p in enumerate(self.live) if p.trial in (self.about if goes[i] else stops)]
 
     def shown(self, value: float) -> str:
         """A score in the user's own direction, to three digits."""

@@ -66,6 +66,10 @@ def test_every_method_keeps_its_promises(method, live, trends, fraction, data):
     if method == "paper" and finite:
         assert max(finite, key=lambda p: (p.score, -p.rank)) in go_on
     assert decide(data.draw(st.permutations(live)), **options) == decisions
+    names = st.frozensets(st.sampled_from([p.trial for p in live]))
+    about, held = data.draw(names), data.draw(names)
+    told = {t: d for t, d in decisions.items() if t in about and (d.action == "continue" or t not in held)}
+    assert decide(live, about=about, held=held, **options) == told
     for p in live:
         decision = decisions[p.trial]
         assert decision.reason.startswith("goes on: " if p in go_on else "stopped: ")

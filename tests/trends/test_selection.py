@@ -166,8 +166,19 @@ def outcome(selection: Selection) -> dict[str, tuple[str, float]]:
     return {name: (selection.standing(name), max(selection.curve(name))) for name in selection.standings()}
 
 
-def played(table: list[list[float]], policy: str, order: list[int], *, slots: int, restart: bool = False) -> Selection:
-    """Runs a table on a few slots, every free slot taken by the first in `order` that may go on."""
+def played(
+    table: list[list[float]],
+    policy: str,
+    order: list[int],
+    *,
+    slots: int,
+    restart: bool = False,
+    failing: frozenset[int] = frozenset(),
+) -> Selection:
+    """Runs a table on a few slots, every free slot taken by the first in `order` that may go on.
+
+    Those `failing` fail after each step and are tried again, having told their last score once more.
+    """
     names = [f"m{i}" for i in range(len(table))]
     selection = begun(policy, trials="")
     for rank, name in enumerate(names):
@@ -183,6 +194,10 @@ def played(table: list[list[float]], policy: str, order: list[int], *, slots: in
             selection.report(names[i], step, table[i][step - 1])
             if step == 5:
                 selection.finish(names[i])
+            if i in failing and selection.standing(names[i]) == "live":
+                selection.fail(names[i])
+                selection.add(names[i], model=names[i], rank=i)
+                selection.report(names[i], step, table[i][0])
             selection.judge(arrivals=False)
             if restart:
                 state = json.loads(json.dumps(selection.state()))
@@ -196,6 +211,19 @@ def test_sync_decisions_depend_on_curves_alone(table: list[list[float]], data: s
     straight = outcome(played(table, "sync", list(range(len(table))), slots=9))
     assert outcome(played(table, "sync", order, slots=slots)) == straight
     assert outcome(played(table, "sync", order, slots=slots, restart=True)) == straight
+
+
+@given(table=TABLES, data=st.data(), slots=st.integers(1, 4), policy=st.sampled_from(["sync", "async"]))
+def test_a_restart_after_every_report_changes_nothing(
+    table: list[list[float]], data: st.DataObject, slots: int, policy: str
+) -> None:
+    order = data.draw(st.permutations(range(len(table))))
+    failing = data.draw(st.frozensets(st.integers(0, len(table) - 1)))
+    whole, anew = (
+        played(table, policy, order, slots=slots, failing=failing, restart=restart) for restart in (False, True)
+    )
+    assert outcome(anew) == outcome(whole)
+    assert anew.decisions == whole.decisions
 
 
 @given(table=TABLES, data=st.data(), slots=st.integers(1, 4), policy=st.sampled_from(["sync", "async"]))

@@ -71,7 +71,8 @@ def judge(stage: Stage, *, price: float = PRICE) -> tuple[dict[str, Decision], i
         else:
             why = (
                 f"{-gaps[place]:.2f} deviations behind by score and recall prior ({p.prior:+.2f}), training it on "
-                f"promises {promised[place]:.2f} a training where {price:g} is asked, as learned on {now.n_datasets} datasets"
+                f"promises {promised[place]:.2f} a training where {price:g} is asked, as learned on "
+                f"{now.n_datasets} datasets"
             )
         decisions[p.trial] = Decision(
             action="continue" if goes_on else "stop",

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from raysel.finetune.metrics import METRICS, Metric
     from raysel.finetune.ray_trainable import trainable
     from raysel.finetune.recipe import Recipe
+    from raysel.finetune.sources import read
 
-__all__ = ["METRICS", "Data", "FineTuning", "Metric", "Point", "Recipe", "Split", "trainable"]
+__all__ = ["METRICS", "Data", "FineTuning", "Metric", "Point", "Recipe", "Split", "read", "trainable"]
 
 _HOMES = {
     "METRICS": "raysel.finetune.metrics",
@@ -23,6 +24,7 @@ _HOMES = {
     "Point": "raysel.finetune.loop",
     "Recipe": "raysel.finetune.recipe",
     "Split": "raysel.finetune.data",
+    "read": "raysel.finetune.sources",
     "trainable": "raysel.finetune.ray_trainable",
 }
 

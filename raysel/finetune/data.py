@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from raysel.errors import DataError, OptionError
 from raysel.finetune.metrics import METRICS, Metric
+from raysel.models.image_files import ImageFiles, Inputs
 from raysel.target import Task
 
 
@@ -18,21 +19,23 @@ class Split:
     """Inputs with their labels.
 
     Args:
-        inputs: (n, channels, height, width) images of uint8, or (n,) texts.
+        inputs: (n, channels, height, width) images of uint8, (n,) `ImageFiles`, (n,) texts or (n, 2) pairs of them.
         labels: (n,) integers from 0 for classification, finite floats for regression.
 
     Raises:
         OptionError: If there are none, their numbers differ, or a text is no str.
     """
 
-    inputs: NDArray[Any]
+    inputs: Inputs
     labels: NDArray[Any]
 
     def __post_init__(self) -> None:
         if not len(self.inputs):
             raise OptionError("inputs", "empty", "at least one")
-        if self.inputs.ndim == 1 and not all(isinstance(text, str) for text in self.inputs):
-            raise OptionError("inputs", f"{self.inputs.dtype} of shape {self.inputs.shape}", "texts or images")
+        if not isinstance(self.inputs, ImageFiles) and self.inputs.ndim != 4:
+            shaped = self.inputs.ndim == 1 or self.inputs.shape[1:] == (2,)
+            if not shaped or not all(isinstance(text, str) for text in self.inputs.flat):
+                raise OptionError("inputs", f"{self.inputs.dtype} of shape {self.inputs.shape}", "texts or images")
         if self.labels.shape != (len(self.inputs),):
             raise OptionError("labels", self.labels.shape, f"one for each of {len(self.inputs)} inputs")
 
@@ -51,6 +54,7 @@ class Data:
         val: What its curve is measured on.
         test: What its final is measured on.
         classes: How many classes there are; `None` for regression.
+        class_names: What the classes are called, in the order of their numbers; `None` where nobody said.
         metric: A key of `raysel.finetune.METRICS`; empty means the task's own (accuracy, or RMSE).
 
     Raises:
@@ -70,6 +74,7 @@ class Data:
     val: Split
     test: Split
     classes: int | None = None
+    class_names: tuple[str, ...] | None = None
     metric: str = ""
 
     def __post_init__(self) -> None:
@@ -82,6 +87,8 @@ class Data:
             raise OptionError("metric", self.metric, f"one of {', '.join(valid)} for {self.task}")
         if (self.classes is None) != (self.task == "regression") or (self.classes is not None and self.classes < 2):
             raise OptionError("classes", self.classes, "at least 2 for classification, None for regression")
+        if self.class_names is not None and len(self.class_names) != self.classes:
+            raise OptionError("class_names", self.class_names, f"a name for each of {self.classes} classes, or None")
         for name, split in (("train", self.train), ("val", self.val), ("test", self.test)):
             self._check(name, split.labels)
 
@@ -106,6 +113,21 @@ class Data:
         return self.judge.mode
 
     @property
+    def modality(self) -> Literal["images", "texts"]:
+        """What a model for it must take."""
+        inputs = self.train.inputs
+        return "images" if isinstance(inputs, ImageFiles) or inputs.ndim == 4 else "texts"
+
+    @property
+    def balance(self) -> dict[str, int]:
+        """How many training samples each class has, by its name, the most first; empty for regression."""
+        if self.classes is None:
+            return {}
+        counts = np.bincount(self.train.labels, minlength=self.classes).tolist()
+        names = self.class_names or tuple(map(str, range(self.classes)))
+        return dict(sorted(zip(names, counts, strict=True), key=lambda entry: -entry[1]))
+
+    @property
     def outputs(self) -> int:
         """How many outputs a model for it has."""
         return self.classes or 1
@@ -116,8 +138,11 @@ class Data:
         digest = hashlib.sha256()
         for split in (self.train, self.val, self.test):
             for array in (split.inputs, split.labels):
+                if isinstance(array, ImageFiles):
+                    digest.update(array.digest.encode())
+                    continue
                 if array.dtype.kind in "OU":  # each with its length, whatever the array pads it to
-                    array = np.frombuffer("".join(f"{len(text)}:{text}" for text in array).encode(), np.uint8)
+                    array = np.frombuffer("".join(f"{len(text)}:{text}" for text in array.flat).encode(), np.uint8)
                 digest.update(f"{array.dtype}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:8]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from raysel.models.adapter import Adapter
     from raysel.models.bundle import ModelBundle
     from raysel.models.checkpoints import Checkpoint
+    from raysel.models.image_files import ImageFiles
     from raysel.models.images import ImageTransform
     from raysel.models.loading import Features, create, extract, load
     from raysel.models.names import Family, checkpoint_of, expand, register, revision
@@ -21,6 +22,7 @@ __all__ = [
     "Checkpoint",
     "Family",
     "Features",
+    "ImageFiles",
     "ImageTransform",
     "ModelBundle",
     "TextTransform",
@@ -39,6 +41,7 @@ _HOMES = {
     "Checkpoint": "raysel.models.checkpoints",
     "Family": "raysel.models.names",
     "Features": "raysel.models.loading",
+    "ImageFiles": "raysel.models.image_files",
     "ImageTransform": "raysel.models.images",
     "ModelBundle": "raysel.models.bundle",
     "TextTransform": "raysel.models.texts",

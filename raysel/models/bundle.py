@@ -12,6 +12,7 @@ from torch import nn
 
 from raysel.errors import OptionError
 from raysel.models.adapter import Adapter, Batch, Config
+from raysel.models.image_files import Inputs
 from raysel.models.images import ImageTransform
 from raysel.models.texts import TextTransform
 
@@ -76,13 +77,11 @@ class ModelBundle:
         setattr(self.module.get_submodule(parent), attribute, fresh.to(self.head.weight))
         self.config = self.adapter.with_outputs(self.config, outputs)
 
-    def predict(self, inputs: NDArray[Any], *, batch_size: int = 256) -> NDArray[np.float32]:
+    def predict(self, inputs: Inputs, *, batch_size: int = 256) -> NDArray[np.float32]:
         """(n, outputs) logits of a dataset's inputs, with the module in evaluation mode."""
         return torch.cat([logits for _, logits in self._passes(inputs, batch_size)]).numpy()
 
-    def features(
-        self, inputs: NDArray[Any], *, batch_size: int = 256
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def features(self, inputs: Inputs, *, batch_size: int = 256) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(n, d) what enters the head, and (n, outputs) the logits, of a dataset's inputs."""
         entered: list[torch.Tensor] = []
         features, answers = [], []
@@ -95,7 +94,7 @@ class ModelBundle:
             hook.remove()
         return torch.cat(features).numpy(), torch.cat(answers).numpy()
 
-    def _passes(self, inputs: NDArray[Any], batch_size: int) -> Iterator[tuple[Batch, torch.Tensor]]:
+    def _passes(self, inputs: Inputs, batch_size: int) -> Iterator[tuple[Batch, torch.Tensor]]:
         """Batch by batch: what the module was given, and its logits on the CPU."""
         self.module.eval()
         device = self.head.weight.device

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
 from raysel.errors import OptionError
+from raysel.models.image_files import ImageFiles, Inputs
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,17 @@ class ImageTransform:
         height, width = size
         return cls((height, width), tuple(mean), tuple(std))
 
-    def __call__(self, inputs: NDArray[Any]) -> torch.Tensor:
-        """(n, channels, height, width) of uint8 to (n, channels, *size) of float32.
+    def __call__(self, inputs: Inputs) -> torch.Tensor:
+        """(n, channels, height, width) of uint8, or (n,) files, to (n, channels, *size) of float32.
+
+        Files keep the proportions of what they show: their middle is cut out.
 
         Raises:
             OptionError: If the inputs are no such images.
+            DataError: If a file cannot be decoded.
         """
+        if isinstance(inputs, ImageFiles):
+            inputs = inputs.decoded(self.size, len(self.mean))
         if inputs.ndim != 4 or inputs.dtype != np.uint8:
             found = f"{inputs.dtype} of shape {inputs.shape}"
             raise OptionError("inputs", found, "uint8 images of shape (n, channels, height, width)")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from raysel.errors import OptionError, RayselError
 from raysel.models.adapter import Adapter, Config
 from raysel.models.bundle import ModelBundle
+from raysel.models.image_files import Inputs
 from raysel.models.names import checkpoint_of
 from raysel.models.texts import TextTransform
 
@@ -83,7 +84,7 @@ def load(name: str, *, outputs: int | None = None, seed: int = 0) -> ModelBundle
     return bundle
 
 
-def extract(name: str, inputs: NDArray[Any], *, batch_size: int = 256) -> Features:
+def extract(name: str, inputs: Inputs, *, batch_size: int = 256) -> Features:
     """Features and class probabilities of `inputs` from the pre-trained model that `name` stands for.
 
     A checkpoint without a head has no probabilities. Where its library puts a further layer before the head that the
@@ -91,7 +92,7 @@ def extract(name: str, inputs: NDArray[Any], *, batch_size: int = 256) -> Featur
 
     Args:
         name: See `raysel.models.names`.
-        inputs: (n, channels, height, width) images of uint8, or (n,) texts.
+        inputs: (n, channels, height, width) images of uint8, `ImageFiles`, (n,) texts or (n, 2) pairs of them.
         batch_size: Inputs that pass through the model at once.
 
     Raises:

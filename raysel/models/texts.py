@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from raysel.errors import OptionError
+from raysel.models.image_files import ImageFiles, Inputs
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,17 @@ class TextTransform:
     tokenizer: Any
     max_length: int
 
-    def __call__(self, inputs: NDArray[Any]) -> Tokens:
-        """(n,) texts to tensors of (n, length).
+    def __call__(self, inputs: Inputs) -> Tokens:
+        """(n,) texts, or (n, 2) pairs of them, to tensors of (n, length).
 
         Raises:
             OptionError: If the inputs are no texts.
         """
-        if not all(isinstance(text, str) for text in inputs):
-            found = f"{inputs.dtype} of shape {inputs.shape}" if hasattr(inputs, "dtype") else type(inputs).__name__
-            raise OptionError("inputs", found, "texts: str in an array of shape (n,)")
-        texts = [str(text) for text in inputs]
-        made = self.tokenizer(texts, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt")
+        shape = getattr(inputs, "shape", ())
+        shaped = len(shape) == 1 or shape[1:] == (2,)
+        if isinstance(inputs, ImageFiles) or not shaped or not all(isinstance(text, str) for text in inputs.flat):
+            found = f"{inputs.dtype} of shape {shape}" if isinstance(inputs, np.ndarray) else type(inputs).__name__
+            raise OptionError("inputs", found, "texts: str in an array of shape (n,), or (n, 2) for pairs")
+        columns = [[str(text) for text in column] for column in np.atleast_2d(inputs.T)]
+        made = self.tokenizer(*columns, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt")
         return Tokens(dict(made))

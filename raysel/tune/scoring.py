@@ -149,7 +149,7 @@ def _take_samples(target: Target, max_samples: int, seed: int) -> tuple[tuple[An
     if len(labels) < 2 or labels.ndim != 1 or len(inputs) != len(labels):
         raise OptionError("samples", (len(inputs), labels.shape), "inputs and labels of one length, at least 2")
     chosen = subsample(labels, task=target.task, size=max_samples, seed=seed)
-    taken = inputs[chosen] if hasattr(inputs, "shape") else [inputs[i] for i in chosen]
+    taken = [inputs[i] for i in chosen] if isinstance(inputs, list | tuple) else inputs[chosen]
     return (taken, labels[chosen]), fingerprint(inputs, labels)
 
 
@@ -170,6 +170,9 @@ def fingerprint(inputs: Any, labels: Any) -> str:
     """Sixteen hexadecimal digits that change with the data."""
     digest = hashlib.sha256()
     for part in (inputs, labels):
+        if hasattr(part, "digest"):  # files, which know their own
+            digest.update(part.digest.encode())
+            continue
         array = np.asarray(part)
         digest.update(f"{array.dtype.kind}{array.shape}".encode())
         if array.dtype.kind in "OU":

@@ -70,7 +70,12 @@ def test_inputs_that_are_neither_images_nor_texts(inputs: np.ndarray) -> None:
     ("metric", "predictions", "labels", "score"),
     [
         ("accuracy", [0, 1, 2, 2], [0, 1, 2, 0], 0.75),
+        ("macro_f1", [0, 0, 1, 1], [0, 0, 1, 0], (0.8 + 2 / 3) / 2),
+        ("macro_f1", [0, 0, 0, 0], [0, 0, 0, 1], (6 / 7) / 2),
         ("rmse", [1.0, 2.0], [1.0, 4.0], 2**0.5),
+        ("spearman", [1.0, 2.0, 9.0], [0.1, 0.2, 0.3], 1.0),
+        ("spearman", [3.0, 2.0, 1.0], [0.1, 0.2, 0.3], -1.0),
+        ("spearman", [1.0, 1.0, 1.0], [0.1, 0.2, 0.3], 0.0),
     ],
 )
 def test_metrics(metric: str, predictions: list[float], labels: list[float], score: float) -> None:

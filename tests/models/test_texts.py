@@ -33,8 +33,15 @@ def test_texts_are_cut_to_what_the_model_takes(transform: TextTransform) -> None
     assert transform(np.array(["abc" * 100])).tensors["input_ids"].shape == (1, 32)
 
 
+def test_pairs_are_read_one_after_the_other(transform: TextTransform) -> None:
+    tensors = transform(np.array([["ab", "a"], ["b", "b"]])).tensors
+    assert tensors["input_ids"].tolist() == [[1, 3, 4, 2, 3, 2], [1, 4, 2, 4, 2, 0]]
+    assert tensors["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]]
+
+
 @pytest.mark.parametrize(
-    "inputs", [np.zeros((2, 3, 4, 4), np.uint8), np.arange(3), np.array(["a", None], object), np.array([["a", "b"]])]
+    "inputs",
+    [np.zeros((2, 3, 4, 4), np.uint8), np.arange(3), np.array(["a", None], object), np.array([["a", "b", "c"]])],
 )
 def test_inputs_that_are_no_texts(transform: TextTransform, inputs: np.ndarray) -> None:
     with pytest.raises(OptionError, match=r"`inputs` is .* of shape"):

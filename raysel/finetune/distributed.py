@@ -40,7 +40,7 @@ def distributed_trainable(
 
     Batches, their order and the learning rate are those of one worker; so is the curve up to rounding, but for batch
     statistics, which are those of the first worker's share, and for what is random in the model. Workers are up
-    beside the trial, which itself needs next to nothing: give it ``{"cpu": 0}``, and set `max_concurrent_trials` to
+    beside the trial, which itself needs next to nothing: give it ``{"cpu": 0.01}``, and set `max_concurrent_trials` to
     what the cluster has room for, or trials wait for one another's workers. A batch that does not fit is an error:
     only one worker can halve it.
 
@@ -56,11 +56,11 @@ def distributed_trainable(
     Raises:
         OptionError, UnknownNameError: If a key is unknown or a value breaks its rule.
     """
-    if not isinstance(workers, int) or workers < 1:
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
         raise OptionError("workers", workers, "an integer of at least 1")
     model, recipe = Recipe.split(config)
     context = tune.get_context()
-    exchange = ray.remote(num_cpus=0)(_Exchange).remote()
+    exchange: Any = ray.remote(num_cpus=0)(_Exchange).remote()
     trainer = TorchTrainer(
         partial(_work, model=model, recipe=recipe, data=ray.put(data), start=tune.get_checkpoint()),
         scaling_config=train.ScalingConfig(
@@ -73,7 +73,7 @@ def distributed_trainable(
             name=f"train-{context.get_trial_id()}-{secrets.token_hex(4)}",
             storage_path=storage_path or context.get_trial_dir(),
             checkpoint_config=train.CheckpointConfig(num_to_keep=1),
-            callbacks=[_Forward(exchange)],
+            callbacks=[_Forward(exchange)],  # type: ignore[list-item]
         ),
     )
     ended: list[Any] = []

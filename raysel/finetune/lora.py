@@ -6,7 +6,7 @@ with A drawn at random and B zero, so that training starts from the model as it 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,11 @@ class Lora(Way):
     """
 
     def __init__(self) -> None:
-        if find_spec("peft") is None:
-            raise OptionError("tuning", "lora", "full or head, as the package peft is not installed (pip install peft)")
+        try:
+            import_module("peft")
+        except ImportError as error:
+            rule = "full or head, as the package peft is not installed (pip install peft)"
+            raise OptionError("tuning", "lora", rule) from error
 
     def prepare(self, bundle: ModelBundle, *, seed: int) -> None:
         """See `Way.prepare`.

@@ -12,7 +12,8 @@
     │   ├── HistoryExistsError          the place holds one already
     │   └── CorruptPartError            a part file cannot be read
     ├── NothingToRecallError            no model is left to recall
-    └── CheckpointError                 a trainable cannot be paused
+    ├── CheckpointError                 a trainable cannot be paused
+    └── OutOfMemoryError                a batch does not fit, even in half
 
 Each message names the parameter, the value and the rule in one line. The command line prints it and exits with 2.
 """
@@ -114,3 +115,19 @@ class NothingToRecallError(RayselError):
 
 class CheckpointError(RayselError):
     """A trainable cannot be paused because it reported no checkpoint where one is due."""
+
+
+class OutOfMemoryError(RayselError):
+    """A batch does not fit the device's memory, even in half.
+
+    >>> str(OutOfMemoryError("timm/x", 4, "CUDA out of memory"))
+    'model timm/x runs out of memory with 4 samples at once: raise `accumulate` or give it more (CUDA out of memory)'
+    """
+
+    def __init__(self, model: str, samples: int, reason: str) -> None:
+        super().__init__(model, samples, reason)
+        self.model, self.samples, self.reason = model, samples, reason
+
+    def __str__(self) -> str:
+        advice = "raise `accumulate` or give it more"
+        return f"model {self.model} runs out of memory with {self.samples} samples at once: {advice} ({self.reason})"

@@ -8,13 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from raysel.finetune.data import Data, Split
+    from raysel.finetune.distributed import distributed_trainable
     from raysel.finetune.loop import FineTuning, Point
     from raysel.finetune.metrics import METRICS, Metric
     from raysel.finetune.ray_trainable import trainable
     from raysel.finetune.recipe import Recipe
+    from raysel.finetune.resources import resources_for
     from raysel.finetune.sources import read
 
-__all__ = ["METRICS", "Data", "FineTuning", "Metric", "Point", "Recipe", "Split", "read", "trainable"]
+__all__ = [
+    "METRICS",
+    "Data",
+    "FineTuning",
+    "Metric",
+    "Point",
+    "Recipe",
+    "Split",
+    "distributed_trainable",
+    "read",
+    "resources_for",
+    "trainable",
+]
 
 _HOMES = {
     "METRICS": "raysel.finetune.metrics",
@@ -25,6 +39,8 @@ _HOMES = {
     "Recipe": "raysel.finetune.recipe",
     "Split": "raysel.finetune.data",
     "read": "raysel.finetune.sources",
+    "distributed_trainable": "raysel.finetune.distributed",
+    "resources_for": "raysel.finetune.resources",
     "trainable": "raysel.finetune.ray_trainable",
 }
 

@@ -27,6 +27,7 @@ from raysel.zoo import load_task
 from raysel.zoo.members import MEMBERS
 
 POINTS_PER_EPOCH = 5
+RECORDED = ("lr", "batch_size", "epochs", "points_per_epoch")  # what the recipe had when the history began
 SEEDS = 3  # in a tenth of the cells; one in the others
 HARDWARE = "one CPU core"  # seconds are the processor's, which sharing a machine does not lengthen
 BATCH = 20  # runs published together
@@ -50,8 +51,9 @@ class Run:
 
     @property
     def config(self) -> str:
-        """The recipe less the seed, as the history writes it."""
-        return canonical({key: value for key, value in self.recipe.as_dict().items() if key != "seed"})
+        """The recipe less the seed and what is the same for every run, as the history writes it."""
+        recipe = self.recipe.as_dict()
+        return canonical({key: recipe[key] for key in RECORDED})
 
     @property
     def id(self) -> str:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from raysel import zoo
-from raysel.errors import OptionError
+from raysel.errors import OptionError, OutOfMemoryError
 from raysel.finetune import Data, FineTuning, Point, Recipe, Split
 from raysel.models import create
 from raysel.zoo.architectures import ARCHITECTURES
@@ -65,6 +65,24 @@ def test_a_resumed_run_on_texts_is_the_same_run(changed: dict[str, float], texts
     _same_when_resumed(lambda: _run("bert" if changed else "gpt2", texts, **changed), 3, tmp_path)
 
 
+OPTIONS = [
+    ("resnet", {"accumulate": 3}),
+    ("resnet", {"tuning": "head"}),
+    ("swin", {"tuning": "head", "accumulate": 2}),
+    ("vit-hf", {"tuning": "lora"}),
+    ("resnet", {"precision": "bfloat16"}),
+    ("vit", {"precision": "float16", "accumulate": 2}),  # with a scale of the gradients, that is adapted
+]
+
+
+@pytest.mark.parametrize(("architecture", "options"), OPTIONS)
+def test_a_resumed_run_with_options(architecture: str, options: dict[str, Any], data: Data, tmp_path: Path) -> None:
+    if options.get("tuning") == "lora":
+        pytest.importorskip("peft")
+    recipe = dataclasses.replace(RECIPE, **options)
+    _same_when_resumed(lambda: _run(architecture, data, recipe), 3, tmp_path)
+
+
 def _same_when_resumed(make: Callable[[], FineTuning], interrupted: int, folder: Path) -> None:
     whole = make()
     expected = _untimed(whole.points())
@@ -74,11 +92,12 @@ def _same_when_resumed(make: Callable[[], FineTuning], interrupted: int, folder:
     before = [next(points) for _ in range(interrupted)]
     first.save(folder)
     torch.manual_seed(99)  # whatever went on meanwhile
-    second = FineTuning.resume(folder, first.data, RECIPE)
+    second = FineTuning.resume(folder, first.data, first.recipe)
     after = list(second.points())
 
     assert [dataclasses.replace(point, seconds=0.0) for point in before + after] == expected
     weights, resumed = whole.bundle.module.state_dict(), second.bundle.module.state_dict()
+    assert weights.keys() == resumed.keys()
     assert all(torch.equal(weights[key], resumed[key]) for key in weights)
     assert after[0].seconds > before[-1].seconds  # interruptions are left out, but nothing before them is
 
@@ -154,10 +173,95 @@ def test_starting_from_a_name(data: Data) -> None:
 
 @pytest.mark.parametrize(
     ("recipe", "outputs", "parameter"),
-    [(Recipe(points_per_epoch=4), 8, "points_per_epoch"), (Recipe(), 5, "outputs")],
+    [
+        (Recipe(points_per_epoch=4), 8, "points_per_epoch"),
+        (Recipe(), 5, "outputs"),
+        (Recipe(tuning="lora"), 8, "full or head for a model of timm"),
+    ],
 )
 def test_what_does_not_fit_the_data(recipe: Recipe, outputs: int, parameter: str, data: Data) -> None:
     bundle = create(ARCHITECTURES["vit"].config, seed=0)
     bundle.replace_head(outputs, seed=0)
     with pytest.raises(OptionError, match=parameter):
         FineTuning(bundle, data, recipe)
+
+
+def test_only_the_head_changes(data: Data) -> None:
+    run = _run("resnet", data, dataclasses.replace(RECIPE, tuning="head"))
+    before = {name: tensor.clone() for name, tensor in run.bundle.module.state_dict().items()}
+    list(run.points())
+    after = run.bundle.module.state_dict()  # batch statistics included
+    head = {name for name, layer in run.bundle.module.named_modules() if layer is run.bundle.head}
+    changed = {name.rpartition(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == head
+
+
+@pytest.mark.parametrize("architecture", ["vit", "convnext"])
+def test_a_batch_in_parts_teaches_the_same(architecture: str, data: Data) -> None:
+    whole, parts = (
+        _run(architecture, data, dataclasses.replace(RECIPE, epochs=1, batch_size=12, accumulate=accumulate))
+        for accumulate in (1, 5)  # parts of 3, 3, 2, 2, 2
+    )
+    expected, found = list(whole.points()), list(parts.points())
+    assert [point.value for point in found] == pytest.approx([point.value for point in expected], abs=0.03)
+    logits = [run.bundle.predict(data.val.inputs) for run in (whole, parts)]
+    np.testing.assert_allclose(logits[0], logits[1], atol=2e-3)
+
+
+class Small(torch.nn.Module):
+    """A module in a memory that holds so many samples."""
+
+    def __init__(self, module: torch.nn.Module, samples: int) -> None:
+        super().__init__()
+        self.module, self.samples, self.seen = module, samples, list[int]()
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.module(batch)  # so that statistics and dropout have moved on when it fails
+        if torch.is_grad_enabled():
+            self.seen.append(len(batch))
+        if len(batch) > self.samples:
+            raise RuntimeError("CUDA error: out of memory")
+        return answer
+
+
+@pytest.mark.parametrize("architecture", ["resnet-timm", "swin"])
+def test_when_memory_runs_out_a_batch_is_halved(
+    architecture: str, data: Data, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = _run(architecture, data)
+    small = run._module = Small(run.bundle.module, samples=4)
+    points = _untimed(run.points())
+    told = "ran out of memory with 8 samples at once: from here on a batch of 8 is learnt from in 2 parts"
+    assert caplog.text.count(told) == 1
+    assert small.seen[:4] == [8, 4, 4, 4]
+    # From the start in two parts is the same, to the last bit: nothing of the batch that failed is left.
+    assert points == _untimed(_run(architecture, data, dataclasses.replace(RECIPE, accumulate=2)).points())
+
+
+def test_a_run_that_was_halved_goes_on_so(data: Data, tmp_path: Path) -> None:
+    run = _run("vit", data)
+    run._module = Small(run.bundle.module, samples=4)
+    points = run.points()
+    before = [next(points), next(points)]
+    run.save(tmp_path)
+    resumed = FineTuning.resume(tmp_path, data, RECIPE)
+    small = resumed._module = Small(resumed.bundle.module, samples=4)
+    assert _untimed(iter([*before, *resumed.points()])) == _untimed(
+        _run("vit", data, dataclasses.replace(RECIPE, accumulate=2)).points()
+    )
+    assert set(small.seen) == {4}
+
+
+@pytest.mark.parametrize(("accumulate", "samples", "held"), [(1, 3, 4), (8, 0, 1)])
+def test_memory_that_does_not_hold_half_a_batch(accumulate: int, samples: int, held: int, data: Data) -> None:
+    run = _run("vit", data, dataclasses.replace(RECIPE, accumulate=accumulate))
+    run._module = Small(run.bundle.module, samples)
+    with pytest.raises(OutOfMemoryError, match=f"runs out of memory with {held} samples at once"):
+        next(run.points())
+
+
+def test_other_errors_are_not_taken_for_memory(data: Data) -> None:
+    run = _run("vit", data)
+    run._module = torch.nn.Linear(1, 1)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        next(run.points())

@@ -23,7 +23,7 @@ def test_planned_points() -> None:
         ({}, "`model` is None"),
         ({"model": ""}, "`model` is ''"),
         ({"model": 3}, "`model` is 3"),
-        ({"model": "m", "learning_rate": 1e-3}, "'learning_rate' (6 known: model, seed, lr"),
+        ({"model": "m", "learning_rate": 1e-3}, "'learning_rate' (10 known: model, seed, lr"),
         ({"model": "m", "lr": 0}, "`lr` is 0"),
         ({"model": "m", "lr": -1.0}, "`lr` is -1.0"),
         ({"model": "m", "lr": float("nan")}, "`lr` is nan"),
@@ -34,6 +34,11 @@ def test_planned_points() -> None:
         ({"model": "m", "points_per_epoch": True}, "`points_per_epoch` is True"),
         ({"model": "m", "seed": -1}, "`seed` is -1"),
         ({"model": "m", "seed": None}, "`seed` is None"),
+        ({"model": "m", "tuning": "adapter"}, "`tuning` is 'adapter', but must be one of full, head, lora"),
+        ({"model": "m", "precision": "half"}, "`precision` is 'half', but must be one of auto, float32"),
+        ({"model": "m", "accumulate": 0}, "`accumulate` is 0"),
+        ({"model": "m", "accumulate": 17}, "`accumulate` is 17, but must be at most 16, the batch size"),
+        ({"model": "m", "weight_decay": -0.1}, "`weight_decay` is -0.1"),
     ],
 )
 def test_a_bad_configuration_is_refused(config: dict[str, Any], says: str) -> None:

@@ -1,0 +1,44 @@
+"""The next batches are made while one trains."""
+
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import torch
+
+from raysel.models.adapter import Batch
+from raysel.models.texts import Tokens
+
+T = TypeVar("T")
+
+
+def ahead(items: Iterable[T], *, depth: int = 2) -> Generator[T, None, None]:
+    """The same items in the same order, up to `depth` of them made in advance by a thread.
+
+    An error in making an item is raised where the item was due.
+
+    >>> list(ahead(n * n for n in range(4)))
+    [0, 1, 4, 9]
+    """
+    end: Any = object()
+    source = iter(items)
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:  # one thread, so in order
+        made = deque(thread.submit(next, source, end) for _ in range(depth))
+        while (item := made.popleft().result()) is not end:
+            made.append(thread.submit(next, source, end))
+            yield item
+
+
+def pinned(batch: Batch) -> Batch:
+    """The same in page-locked memory, from which a GPU copies while it computes."""
+    if isinstance(batch, Tokens):
+        return Tokens({name: tensor.pin_memory() for name, tensor in batch.tensors.items()})
+    return batch.pin_memory()
+
+
+def moved(batch: Batch, device: torch.device) -> Batch:
+    """The same on a device, without waiting for the copy."""
+    if isinstance(batch, Tokens):
+        return Tokens({name: tensor.to(device, non_blocking=True) for name, tensor in batch.tensors.items()})
+    return batch.to(device, non_blocking=True)

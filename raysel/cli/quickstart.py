@@ -1,11 +1,9 @@
 """`raysel quickstart`: the whole loop on this machine, offline, in minutes."""
 
-import logging
 import os
-import socket
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Mapping
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +12,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from raysel.cli.output import console, json_option, print_json, say
-from raysel.errors import OptionError, UnknownNameError
+from raysel.cli.session import check_address, session
+from raysel.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from raysel import zoo
@@ -30,23 +29,6 @@ SLOTS = 2
 """Trials that run at once at most, however many processors there are: each process takes 0.7 GB."""
 STORE_BYTES = 200_000_000
 """Ray's object store: the data of a mini task is a few megabytes."""
-
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing leaves this machine
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results go to the history
-}
-
-_LOCAL = {
-    # Ray binds to the loopback interface alone, whatever the system (it reads this when it is imported).
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    # Processes that computed proxies end soon after: trials never take them over, and they hold 0.7 GB each.
-    "RAY_num_workers_soft_limit": "0",
-    "RAY_idle_worker_killing_time_threshold_ms": "300",
-}
-
 
 @click.command()
 @click.option("--target", default="digits", show_default=True, help="What to find a model for; see above.")
@@ -97,12 +79,13 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
     models = zoo.models(inputs)
     address = os.environ.get("RAY_ADDRESS")
     if address:
-        _check_address(address)
+        check_address(address)
     data = zoo.load_task(target)
     shipped = History(zoo.history_path(inputs))
     baselines = _baselines(shipped, target)
     say(f"{len(models)} models, {len(data.train)} training samples of {target}; starting Ray")
-    with TemporaryDirectory(prefix="raysel-") as folder, _ray(address) as resources:
+    ray_here = session(address, pinned=True, cpus=SLOTS, store_bytes=STORE_BYTES)
+    with TemporaryDirectory(prefix="raysel-") as folder, ray_here as node:
         from ray import tune
 
         from raysel.cli.progress import ProgressLines
@@ -126,7 +109,8 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
                 # Every model of a zoo this small can be scored; the paper scores representatives alone.
                 propagate="representative" if method == "paper" else "own",
                 seed=seed,
-                resources=resources,
+                # Checkpoints lie in a folder of this machine, so trials stay on it.
+                resources={"cpu": 1, f"node:{node}": 0.001},
                 max_concurrent=SLOTS,
                 storage_path=str(Path(folder) / "results"),
                 callbacks=[progress],
@@ -165,45 +149,3 @@ def _baselines(shipped: "History", target: str) -> dict[str, "Outcome"]:
     epochs = EPOCHS / curves[0].planned_steps
     outcomes = {"fine-tune all": fine_tune_all(curves), "successive halving on all": successive_halving(curves)}
     return {name: replace(outcome, steps=outcome.steps * epochs) for name, outcome in outcomes.items()}
-
-
-@contextmanager
-def _ray(address: str | None) -> Iterator[dict[str, float]]:
-    """Ray at the address, or one of its own; yields the resources of a trial, which keep it on this node."""
-    for name, value in (_QUIET if address else {**_QUIET, **_LOCAL}).items():
-        os.environ.setdefault(name, value)
-    import ray
-
-    if not address:
-        ray.init(
-            address="local",
-            num_cpus=SLOTS,
-            object_store_memory=STORE_BYTES,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    else:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    try:
-        here = ray.get_runtime_context().get_node_id()
-        node = next(node for node in ray.nodes() if node["NodeID"] == here)
-        if node["Resources"].get("CPU", 0) < 1:
-            raise OptionError("RAY_ADDRESS", address, "a cluster with processors on this node, where the files are")
-        # Checkpoints lie in a folder of this machine, so trials stay on it.
-        yield {"cpu": 1, f"node:{node['NodeManagerAddress']}": 0.001}
-    finally:
-        ray.shutdown()
-
-
-def _check_address(address: str) -> None:
-    """Refuse at once what Ray would try for minutes."""
-    host, _, port = address.rpartition(":")
-    rule = "host:port of a running cluster that this machine is a node of"
-    if "//" in host:
-        raise OptionError("RAY_ADDRESS", address, rule)
-    if host and port.isdigit():
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-        except OSError as error:
-            raise OptionError("RAY_ADDRESS", address, f"{rule} ({error})") from error

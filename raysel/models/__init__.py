@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from raysel.models.adapter import Adapter
     from raysel.models.bundle import ModelBundle
     from raysel.models.checkpoints import Checkpoint
+    from raysel.models.facts import Facts, describe, screened
     from raysel.models.image_files import ImageFiles
     from raysel.models.images import ImageTransform
     from raysel.models.loading import Features, create, extract, load
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Adapter",
     "Checkpoint",
+    "Facts",
     "Family",
     "Features",
     "ImageFiles",
@@ -29,16 +31,19 @@ __all__ = [
     "Tokens",
     "checkpoint_of",
     "create",
+    "describe",
     "expand",
     "extract",
     "load",
     "register",
     "revision",
+    "screened",
 ]
 
 _HOMES = {
     "Adapter": "raysel.models.adapter",
     "Checkpoint": "raysel.models.checkpoints",
+    "Facts": "raysel.models.facts",
     "Family": "raysel.models.names",
     "Features": "raysel.models.loading",
     "ImageFiles": "raysel.models.image_files",
@@ -47,12 +52,14 @@ _HOMES = {
     "TextTransform": "raysel.models.texts",
     "Tokens": "raysel.models.texts",
     "create": "raysel.models.loading",
+    "describe": "raysel.models.facts",
     "extract": "raysel.models.loading",
     "checkpoint_of": "raysel.models.names",
     "expand": "raysel.models.names",
     "load": "raysel.models.loading",
     "register": "raysel.models.names",
     "revision": "raysel.models.names",
+    "screened": "raysel.models.facts",
 }
 
 

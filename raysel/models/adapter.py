@@ -4,7 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import torch
 from safetensors.torch import save_file
@@ -31,6 +31,7 @@ class Adapter(ABC, Generic[Given]):
     """
 
     library: ClassVar[str]
+    modality: ClassVar[Literal["images", "texts"]] = "images"
 
     @classmethod
     def of(cls, config: Config) -> "Adapter[Any]":

@@ -1,12 +1,16 @@
 """Model files from the hub of Hugging Face, or from its cache on this machine."""
 
+import json
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from raysel.errors import ModelError, OptionError
 from raysel.models.checkpoints import INDEX, WEIGHTS, Checkpoint
 
-_BESIDE = ("*.json", "*.txt", "*.model", "*.tiktoken")
-"""Configuration, tokenizer and preprocessor; no code and nothing pickled."""
+_BESIDE = ("*.json", "*.txt", "*.model", "*.tiktoken", "README.md")
+"""Configuration, tokenizer, preprocessor and card; no code and nothing pickled."""
 
 _PATIENCE = 10  # seconds
 
@@ -38,6 +42,33 @@ def checkpoint(name: str, repository: str) -> Checkpoint:
     return Checkpoint.in_folder(name, folder, commit=folder.name)
 
 
+def configuration(name: str, repository: str) -> tuple[dict[str, Any], str | None]:
+    """The content of a repository's ``config.json`` and its licence, if its card says one; without the weights.
+
+    Raises:
+        ModelError, OptionError: As `checkpoint`.
+    """
+    folder = _cached(repository) or _download(name, repository, _BESIDE)
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(name, f"has no config.json that can be read in {folder}") from error
+    return config, licence(folder)
+
+
+def licence(folder: Path) -> str | None:
+    """What the card in a folder says, in small letters; `None` without a card, or where it does not say."""
+    from huggingface_hub import ModelCard
+
+    if not (folder / "README.md").is_file():
+        return None
+    try:
+        said = ModelCard.load(folder / "README.md").data.license
+    except (ValueError, TypeError, yaml.YAMLError):  # a card that is written wrongly says nothing
+        return None
+    return said.lower() if isinstance(said, str) else None
+
+
 def _cached(repository: str) -> Path | None:
     """The folder of the cache that holds configuration, weights and what belongs to them."""
     from huggingface_hub import snapshot_download
@@ -51,7 +82,7 @@ def _cached(repository: str) -> Path | None:
     if weights is None or not (folder / "config.json").is_file():
         return None
     found = Checkpoint({}, weights)
-    beside = {file.name for pattern in _BESIDE for file in folder.glob(pattern)} - {"config.json", INDEX}
+    beside = {file.name for pattern in _BESIDE for file in folder.glob(pattern)} - {"config.json", "README.md", INDEX}
     # A library that was asked for the weights alone leaves neither tokenizer nor preprocessor; timm has none.
     whole = all(file.is_file() for file in found.parts()) and (beside or _needs_nothing_else(folder))
     return folder if whole else None

@@ -49,7 +49,7 @@ def create(config: Config, *, seed: int, name: str = "created", transform: TextT
     Raises:
         OptionError: If no library recognises the configuration, or a model of texts is given no transform.
     """
-    adapter = _adapter(config, name)
+    adapter = adapter_of(config, name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = adapter.build(config)
@@ -108,7 +108,7 @@ def extract(name: str, inputs: Inputs, *, batch_size: int = 256) -> Features:
 def _read(name: str, seed: int) -> tuple[ModelBundle, bool]:
     """The model, and whether the head is the checkpoint's own; `seed` draws what it lacks."""
     checkpoint = checkpoint_of(name)
-    adapter = _adapter(checkpoint.config, name)
+    adapter = adapter_of(checkpoint.config, name)
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -121,7 +121,12 @@ def _read(name: str, seed: int) -> tuple[ModelBundle, bool]:
     return ModelBundle(name, adapter, checkpoint.config, module, transform), headed
 
 
-def _adapter(config: Config, name: str) -> Adapter[Any]:
+def adapter_of(config: Config, name: str) -> Adapter[Any]:
+    """The adapter of the library whose configuration it is.
+
+    Raises:
+        OptionError: If no library recognises it.
+    """
     for key, (module, adapter) in _LIBRARIES.items():
         if key in config:
             found: Adapter[Any] = getattr(import_module(module), adapter).of(config)

@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from raysel.errors import OptionError, UnknownNameError
 from raysel.models import places
 from raysel.models.checkpoints import Checkpoint
+from raysel.models.hub import licence
 
 Locate = Callable[[str], Path | Checkpoint]
 """From the part of a name after its prefix to the checkpoint, or to the folder that it lies in."""
@@ -39,17 +41,20 @@ class Family:
     Args:
         locate: Finds the checkpoint that a name stands for, or the folder it lies in.
         names: Lists the names without the prefix; without it globs match nothing.
+        configure: Finds a model's configuration and licence without its weights; without it they are looked for where
+            the checkpoint lies.
     """
 
     locate: Locate
     names: Callable[[], Iterable[str]] = tuple
+    configure: Callable[[str], tuple[dict[str, Any], str | None]] | None = None
 
 
 _FAMILIES: dict[str, Family] = {
     "zoo/": Family(places.zoo, places.zoo_names),
-    "timm/": Family(places.timm, places.timm_names),
-    "torchvision/": Family(places.torchvision, places.torchvision_names),
-    "hf/": Family(places.hugging_face),
+    "timm/": Family(places.timm, places.timm_names, places.timm_configuration),
+    "torchvision/": Family(places.torchvision, places.torchvision_names, places.torchvision_configuration),
+    "hf/": Family(places.hugging_face, configure=places.hugging_face_configuration),
     "file:": Family(places.folder),
 }
 
@@ -81,6 +86,21 @@ def checkpoint_of(name: str) -> Checkpoint:
     prefix, family = _family(name)
     found = family.locate(name.removeprefix(prefix))
     return found if isinstance(found, Checkpoint) else Checkpoint.in_folder(name, found)
+
+
+def configuration_of(name: str) -> tuple[dict[str, Any], str | None]:
+    """The configuration in its library's words, and the licence in small letters or `None` if nobody says.
+
+    No weights are downloaded where the prefix can do without.
+
+    Raises:
+        UnknownNameError, ModelError, OptionError: As `checkpoint_of`.
+    """
+    prefix, family = _family(name)
+    if family.configure is not None:
+        return family.configure(name.removeprefix(prefix))
+    checkpoint = checkpoint_of(name)
+    return checkpoint.config, licence(checkpoint.folder)
 
 
 def revision(name: str) -> str:

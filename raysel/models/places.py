@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from filelock import FileLock
+
 from raysel.errors import ModelError, UnknownNameError
 from raysel.models import hub
 from raysel.models.checkpoints import Checkpoint
 
+_TRIES = 3
 _PATIENCE = 10  # seconds that a server may be silent, as huggingface_hub has it
 
 
@@ -45,22 +48,39 @@ def hugging_face(repository: str) -> Checkpoint:
     return hub.checkpoint(f"hf/{repository}", repository)
 
 
+def hugging_face_configuration(repository: str) -> tuple[dict[str, Any], str | None]:
+    """Of such a checkpoint the configuration and the licence."""
+    return hub.configuration(f"hf/{repository}", repository)
+
+
 def timm(model: str) -> Checkpoint:
     """A pre-trained model that timm lists: its configuration is timm's, its weights are on the hub."""
-    from timm.models import get_pretrained_cfg, is_model_pretrained
-
-    said = get_pretrained_cfg(model) if is_model_pretrained(model) else None
-    if said is None:
-        raise UnknownNameError("model", f"timm/{model}", [f"timm/{name}" for name in timm_names()])
+    said = _said_by_timm(model)
     if not said.hf_hub_id:
         raise ModelError(f"timm/{model}", f"is not on the hub but at {said.url}: load it with timm and use `file:`")
+    config, _ = timm_configuration(model)
+    return dataclasses.replace(hub.checkpoint(f"timm/{model}", said.hf_hub_id), config=config)
+
+
+def timm_configuration(model: str) -> tuple[dict[str, Any], str | None]:
+    """Of such a model the configuration and the licence."""
+    said = _said_by_timm(model)
     config = {
         "architecture": said.architecture,
         "num_classes": said.num_classes,
         # Only weights in a foreign format call for code of their own; on the hub they are in timm's.
         "pretrained_cfg": said.to_dict(remove_source=True) | {"custom_load": False},
     }
-    return dataclasses.replace(hub.checkpoint(f"timm/{model}", said.hf_hub_id), config=config)
+    return config, said.license.lower() if said.license else None
+
+
+def _said_by_timm(model: str) -> Any:
+    from timm.models import get_pretrained_cfg, is_model_pretrained
+
+    said = get_pretrained_cfg(model) if is_model_pretrained(model) else None
+    if said is None:
+        raise UnknownNameError("model", f"timm/{model}", [f"timm/{name}" for name in timm_names()])
+    return said
 
 
 def timm_names() -> list[str]:
@@ -73,6 +93,18 @@ def timm_names() -> list[str]:
 def torchvision(model: str) -> Checkpoint:
     """A classifier of torchvision with its default weights, which torch's cache holds (``TORCH_HOME``)."""
     from torch.hub import get_dir
+    from torchvision import models
+
+    config, _ = torchvision_configuration(model)
+    weights = models.get_model_weights(model).DEFAULT
+    file = Path(get_dir(), "checkpoints", Path(urlparse(weights.url).path).name)
+    if not file.is_file():
+        _download_once(f"torchvision/{model}", weights.url, file)
+    return Checkpoint(config, file)
+
+
+def torchvision_configuration(model: str) -> tuple[dict[str, Any], str | None]:
+    """Of such a model the configuration; torchvision says nothing of the licence of weights."""
     from torchvision import models
 
     if model not in torchvision_names():
@@ -89,10 +121,7 @@ def torchvision(model: str) -> Checkpoint:
         "mean": list(expected.mean),
         "std": list(expected.std),
     }
-    file = Path(get_dir(), "checkpoints", Path(urlparse(weights.url).path).name)
-    if not file.is_file():
-        _download(f"torchvision/{model}", weights.url, file)
-    return Checkpoint(config, file)
+    return config, None
 
 
 def torchvision_names() -> list[str]:
@@ -107,6 +136,20 @@ def _arguments(model: str, side: int) -> dict[str, Any]:
     if model in ("googlenet", "inception_v3"):
         return {"transform_input": True, "aux_logits": False, "init_weights": False}
     return {"image_size": side} if model.startswith("vit_") else {}
+
+
+def _download_once(name: str, url: str, file: Path) -> None:
+    """Fetch a file that several processes of this machine may want at once; huggingface_hub does so by itself."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock"):
+        for left in range(_TRIES - 1, -1, -1):
+            if file.is_file():
+                return
+            try:
+                _download(name, url, file)
+            except ModelError:  # noqa: PERF203  (a connection may break)
+                if not left:
+                    raise
 
 
 def _download(name: str, url: str, file: Path) -> None:

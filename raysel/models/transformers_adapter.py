@@ -123,6 +123,7 @@ class TransformersImages(TransformersAdapter[ImageTransform]):
 class TransformersTexts(TransformersAdapter[TextTransform]):
     """Text classifiers, each with its tokenizer."""
 
+    modality = "texts"
     loader = AutoModelForSequenceClassification
     classes = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 

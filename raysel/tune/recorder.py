@@ -34,6 +34,7 @@ class _Run:
     last_step: float = 0.0
     points: list[dict[str, Any]] = field(default_factory=list)
     due: bool = True
+    reused: bool = False
 
 
 class HistoryRecorder(Callback):
@@ -59,7 +60,8 @@ class HistoryRecorder(Callback):
         OptionError: If an option breaks its rule.
 
     A trial's `test_<metric>` is recorded beside its validation score wherever it reports one. Seconds are what it
-    reports as `seconds`, else Tune's `time_total_s`, which counts the start of each process in.
+    reports as `seconds`, else Tune's `time_total_s`, which counts the start of each process in. A trial that reports
+    `reused` only tells again of a run that is on record, and is not recorded.
     """
 
     def __init__(
@@ -112,6 +114,9 @@ class HistoryRecorder(Callback):
         run = self._run(trial)
         step = float(result.get(self._steps_by(), math.nan))
         if not step >= 0:
+            return
+        if result.get("reused"):  # told again, and on record since it was run
+            run.reused = True
             return
         run.last_step = max(run.last_step, step)
         for split, key in (("val", self._scored_by()), ("test", f"test_{self._scored_by()}")):
@@ -202,7 +207,7 @@ class HistoryRecorder(Callback):
     def publish(self) -> None:
         """Write what is not in the history yet; on failure keep it and warn."""
         self._published_at = time.monotonic()
-        due = {name: run for name, run in self._runs.items() if run.due}
+        due = {name: run for name, run in self._runs.items() if run.due and not run.reused}
         if not due:
             return
         try:

@@ -13,6 +13,7 @@ from raysel.errors import NothingToRecallError
 from raysel.history import History
 from raysel.recall import Propagate, Shortlist
 from raysel.target import Target
+from raysel.tune.cleanup import DropCheckpoints
 from raysel.tune.controller import seconds_of
 from raysel.tune.recorder import HistoryRecorder
 from raysel.tune.scheduler import TrendScheduler
@@ -30,6 +31,8 @@ class TrialOutcome:
         reason: Why it was stopped, or how it ended.
         seconds: Seconds of training.
         config: Its other hyperparameters.
+        checkpoint: Its last one; `None` if there is none, or it was stopped and its checkpoint deleted.
+        reused: Whether it was told again from a finished run instead of trained.
     """
 
     model: str
@@ -38,6 +41,8 @@ class TrialOutcome:
     reason: str
     seconds: float
     config: Mapping[str, Any]
+    checkpoint: tune.Checkpoint | None
+    reused: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +59,7 @@ class Selected:
         seconds: Seconds from the start to the end of the selection.
         shortlist: The recalled models.
         trials: One outcome a trial, in the order of the shortlist.
+        winner: That of the selected model.
     """
 
     selected: str
@@ -65,6 +71,7 @@ class Selected:
     seconds: float
     shortlist: Shortlist
     trials: tuple[TrialOutcome, ...]
+    winner: TrialOutcome
 
 
 def run_selection(
@@ -86,6 +93,10 @@ def run_selection(
     resources: Mapping[str, float] | None = None,
     max_concurrent: int | None = None,
     storage_path: str | None = None,
+    name: str | None = None,
+    resume: bool = False,
+    stop: tune.Stopper | None = None,
+    max_failures: int = 0,
     callbacks: Sequence[tune.Callback] = (),
 ) -> Selected:
     """Select a model for the target: `tune.run` with the three objects of this package, and their answer as a value.
@@ -107,7 +118,11 @@ def run_selection(
         seed: Seeds the selection.
         resources: Resources of one trial and of one proxy task.
         max_concurrent: How many trials run at once at most.
-        storage_path: Where Tune keeps its results.
+        storage_path: Where Tune keeps its results: of each live or finished trial its last checkpoint.
+        name: What Tune calls the experiment.
+        resume: Whether to go on with the experiment of that name, if there is one.
+        stop: What ends the experiment early; the best so far is selected then.
+        max_failures: How often a trial is tried again.
         callbacks: Further Tune callbacks, such as one that shows progress.
 
     Raises:
@@ -138,7 +153,12 @@ def run_selection(
         max_concurrent_trials=max_concurrent,
         reuse_actors=True,
         storage_path=storage_path,
-        callbacks=[recorder, *callbacks],
+        name=name,
+        resume="AUTO" if resume else None,
+        stop=stop,
+        max_failures=max_failures,
+        checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+        callbacks=[recorder, DropCheckpoints(scheduler), *callbacks],
         verbose=0,
         raise_on_failed_trial=False,
     )
@@ -147,7 +167,7 @@ def run_selection(
         raise NothingToRecallError("every trial failed before it reported a score; see the trials' error files")
     sign = 1.0 if mode == "max" else -1.0
     by_id = {trial.trial_id: trial for trial in analysis.trials}
-    outcomes = tuple(_outcome(trial, scheduler, sign) for trial in analysis.trials)
+    outcomes = {trial.trial_id: _outcome(trial, scheduler, sign) for trial in analysis.trials}
     test_score = by_id[winner].last_result.get(f"test_{metric}")
     curve = scheduler.selection.curve(winner)
     return Selected(
@@ -156,10 +176,11 @@ def run_selection(
         mode=mode,
         validation_score=sign * curve[max(curve)],
         test_score=None if test_score is None else float(test_score),
-        steps=sum(max((step for step, _ in outcome.curve), default=0.0) for outcome in outcomes),
+        steps=sum(max((step for step, _ in o.curve), default=0.0) for o in outcomes.values() if not o.reused),
         seconds=time.perf_counter() - began,
         shortlist=searcher.shortlist,
-        trials=outcomes,
+        trials=tuple(outcomes.values()),
+        winner=outcomes[winner],
     )
 
 
@@ -168,10 +189,13 @@ def _outcome(trial: Trial, scheduler: TrendScheduler, sign: float) -> TrialOutco
     decision = scheduler.decisions.get(trial.trial_id)
     standing = scheduler.selection.standing(trial.trial_id)
     last = curve[-1][0] if curve else 0.0
+    reused = bool((trial.last_result or {}).get("reused"))
     if standing == "stopped" and decision is not None:
         reason = decision.reason
     elif standing == "failed":
         reason = "failed: see the trial's error file"
+    elif reused:
+        reason = f"told again to step {last:g} of {scheduler.max_t:g} from a finished run"
     else:
         reason = f"trained to step {last:g} of {scheduler.max_t:g}"
     return TrialOutcome(
@@ -181,4 +205,6 @@ def _outcome(trial: Trial, scheduler: TrendScheduler, sign: float) -> TrialOutco
         reason=reason,
         seconds=seconds_of(trial.last_result or {}) or 0.0,
         config={key: value for key, value in trial.config.items() if key != "model"},
+        checkpoint=None if standing == "stopped" else trial.checkpoint,
+        reused=reused,
     )

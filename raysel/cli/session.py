@@ -1,0 +1,81 @@
+"""Ray for the time of a command: one of its own on this machine, or a cluster that runs already."""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from raysel.errors import OptionError
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing leaves this machine
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results go to the history
+}
+
+_LOCAL = {
+    # Ray binds to the loopback interface alone, whatever the system (it reads this when it is imported).
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Processes that computed proxies end soon after: trials never take them over, and they hold 0.7 GB each.
+    "RAY_num_workers_soft_limit": "0",
+    "RAY_idle_worker_killing_time_threshold_ms": "300",
+}
+
+
+@contextmanager
+def session(
+    address: str | None, *, pinned: bool = False, cpus: int | None = None, store_bytes: int | None = None
+) -> Iterator[str]:
+    """Ray at the address, or one of its own that listens on the loopback interface alone.
+
+    Args:
+        address: Of a running cluster that this machine is a node of.
+        pinned: Whether everything is to run on this node.
+        cpus: For a Ray of its own: how many processors it may use; all by default.
+        store_bytes: For a Ray of its own: the size of its object store.
+
+    Yields:
+        The address of this node.
+
+    Raises:
+        OptionError: If everything is to run on this node, and it has no processors.
+    """
+    for name, value in (_QUIET if address else {**_QUIET, **_LOCAL}).items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    if not address:
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            object_store_memory=store_bytes,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    else:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        here = ray.get_runtime_context().get_node_id()
+        node = next(node for node in ray.nodes() if node["NodeID"] == here)
+        if pinned and node["Resources"].get("CPU", 0) < 1:
+            raise OptionError("RAY_ADDRESS", address, "a cluster with processors on this node, where the files are")
+        yield str(node["NodeManagerAddress"])
+    finally:
+        ray.shutdown()
+
+
+def check_address(address: str) -> None:
+    """Refuse at once what Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    rule = "host:port of a running cluster that this machine is a node of"
+    if "//" in host:
+        raise OptionError("RAY_ADDRESS", address, rule)
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        except OSError as error:
+            raise OptionError("RAY_ADDRESS", address, f"{rule} ({error})") from error

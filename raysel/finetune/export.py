@@ -1,0 +1,48 @@
+"""The selected model as others can use it: in its library's own format, answering in the data's own terms."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from raysel.finetune.data import Data
+from raysel.models import load
+
+
+def export(checkpoint: Path, data: Data, folder: Path) -> str:
+    """Write a fine-tuned model for its own library to load.
+
+    Class names go into its configuration (`id2label` for transformers, `label_names` for the others). A model of a
+    regression was trained on labels of mean 0 and deviation 1; its head is scaled so that it answers in their unit.
+
+    Args:
+        checkpoint: A folder that fine-tuning wrote.
+        data: What it was trained on.
+        folder: Where to write.
+
+    Returns:
+        How to read what the model answers, in a sentence.
+    """
+    bundle = load(f"file:{checkpoint}")
+    told = f"It answers with a logit for each of {data.classes} classes."
+    if data.task == "regression":
+        centre, scale = float(data.train.labels.mean()), float(data.train.labels.std()) or 1.0
+        head = bundle.head
+        if head.bias is None:
+            told = f"Its answer times {scale:.6g}, plus {centre:.6g}, is in the unit of the labels."
+        else:
+            with torch.no_grad():
+                head.weight *= scale
+                head.bias.mul_(scale).add_(centre)
+            told = "It answers in the unit of the labels."
+    bundle.save(folder)
+    if data.class_names:
+        file = folder / "config.json"
+        config = json.loads(file.read_text())
+        if "model_type" in config:
+            config["id2label"] = {str(number): name for number, name in enumerate(data.class_names)}
+            config["label2id"] = {name: number for number, name in enumerate(data.class_names)}
+        else:
+            config["label_names"] = list(data.class_names)
+        file.write_text(json.dumps(config, indent=1) + "\n")
+    return told

@@ -1,0 +1,94 @@
+"""What is known of a model before its weights are loaded, and which models to leave out for it."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from raysel.errors import RayselError
+from raysel.models.loading import adapter_of
+from raysel.models.names import configuration_of
+
+Modality = Literal["images", "texts"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a model's configuration says of it.
+
+    Args:
+        name: The model.
+        library: `timm`, `torchvision` or `transformers`.
+        modality: What it takes: `images` or `texts`.
+        parameters: How many it has, with its own head.
+        licence: As its card says, in small letters; `None` where that is not known here.
+    """
+
+    name: str
+    library: str
+    modality: Modality
+    parameters: int
+    licence: str | None
+
+
+def describe(name: str) -> Facts:
+    """The facts about a model. At most its configuration is downloaded; no weights are loaded.
+
+    Raises:
+        UnknownNameError: If the name stands for nothing.
+        ModelError: If the model cannot be had.
+        OptionError: If no library recognises it.
+
+    >>> describe("zoo/latin-vit").modality
+    'images'
+    """
+    config, licence = configuration_of(name)
+    adapter = adapter_of(config, name)
+    with torch.device("meta"):  # shapes alone, no memory
+        parameters = sum(p.numel() for p in adapter.build(config).parameters())
+    return Facts(name=name, library=adapter.library, modality=adapter.modality, parameters=parameters, licence=licence)
+
+
+def screened(
+    names: Iterable[str],
+    *,
+    modality: Modality | None = None,
+    max_parameters: float | None = None,
+    licences: Collection[str] = (),
+    strict: bool = False,
+) -> tuple[dict[str, Facts], Mapping[str, str]]:
+    """The models that can be had and fit, and of the others why they do not.
+
+    Args:
+        names: The candidates.
+        modality: What they must take.
+        max_parameters: How many parameters they may have.
+        licences: Which licences will do; any if empty. A licence that is not known will not.
+        strict: Whether a model that cannot be had is an error.
+
+    Returns:
+        The facts about those that fit, and a reason for each other one, both by name.
+
+    Raises:
+        RayselError: With `strict`, for the first model that cannot be had.
+    """
+    kept, dropped = {}, {}
+    wanted = {licence.lower() for licence in licences}
+    for name in names:
+        try:
+            facts = describe(name)
+        except RayselError as error:  # noqa: PERF203  (each has its own)
+            if strict:
+                raise
+            dropped[name] = str(error)
+            continue
+        if modality is not None and facts.modality != modality:
+            dropped[name] = f"takes {facts.modality}, not {modality}"
+        elif max_parameters is not None and facts.parameters > max_parameters:
+            dropped[name] = f"has {facts.parameters / 1e6:.1f} million parameters, more than {max_parameters / 1e6:g}"
+        elif wanted and facts.licence not in wanted:
+            dropped[name] = f"has the licence {facts.licence or 'not known'}, none of {', '.join(sorted(wanted))}"
+        else:
+            kept[name] = facts
+    return kept, dropped

@@ -1,0 +1,65 @@
+"""What a selection may be expected to spend, before it spends it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from raysel.history import History
+
+_PASSES = 3  # training a sample is a forward pass and a backward one of twice the work
+_FIFTHS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Seconds of training, all trials together.
+
+    Args:
+        least: If all but one model are stopped at the first stage.
+        likely: If the better half goes on at each fifth.
+        most: If none is stopped.
+        measured: Of how many models the time of an epoch is known; the others are taken for average ones.
+    """
+
+    least: float
+    likely: float
+    most: float
+    measured: int
+
+
+def epoch_seconds(history: History, dataset: str, *, samples: int, train: int, val: int) -> dict[str, float]:
+    """By model what an epoch takes, told from the forward pass that its proxy score was made with.
+
+    Args:
+        history: Where the scores are.
+        dataset: On which data.
+        samples: How many samples passed.
+        train: How many are trained on in an epoch; each counts as three passes.
+        val: How many are validated on.
+    """
+    rows = history.proxies()
+    rows = rows[(rows["dataset"] == dataset) & rows["seconds"].notna()]
+    fastest = rows.groupby("model")["seconds"].min()  # one pass feeds all proxies, whose own time comes on top
+    return {str(model): float(s) / samples * (_PASSES * train + val) for model, s in fastest.items()}
+
+
+def estimate(models: Sequence[str], by_epoch: Mapping[str, float], *, epochs: float, first: float) -> Estimate | None:
+    """What training these models spends at least, at most, and as halving would; `None` if no time is known.
+
+    Args:
+        models: The recalled ones, at least one.
+        by_epoch: Seconds of an epoch by model, of some of them.
+        epochs: How many a trial has.
+        first: The part of them at which trials are first judged.
+
+    >>> estimate(["a", "b"], {"a": 60.0, "b": 120.0}, epochs=5, first=0.2)
+    Estimate(least=540.0, likely=540.0, most=900.0, measured=2)
+    """
+    known = [by_epoch[model] for model in models if model in by_epoch]
+    if not known:
+        return None
+    average, n = float(np.mean(known)), len(models)
+    whole = average * epochs
+    halved = sum(max(1, n >> fifth) for fifth in range(_FIFTHS)) / _FIFTHS
+    return Estimate(least=whole * (n * first + (1 - first)), likely=whole * halved, most=whole * n, measured=len(known))

@@ -70,7 +70,7 @@ def cases() -> list[Case]:
         Case("zoo/latin-resnet", digits, Recipe(epochs=1)),
         Case("zoo/latin-vit", digits, Recipe(epochs=1)),
         Case("zoo/topics-bert", values, Recipe(epochs=1)),
-        Case("resnet18 of timm, 160 pixels", longer(large_images(128 if CPU else 4096), times=1), Recipe(epochs=1)),
+        Case("resnet18 of timm, 160 pixels", longer(large_images(64 if CPU else 4096), times=1), Recipe(epochs=1)),
     ]
 
 

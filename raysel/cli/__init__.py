@@ -8,10 +8,12 @@ from raysel.cli.quickstart import quickstart
 from raysel.cli.recall import recall
 from raysel.cli.replay import replay
 from raysel.cli.root import main
+from raysel.cli.select import select
 
 main.add_command(history)
 main.add_command(quickstart)
 main.add_command(recall)
 main.add_command(replay)
+main.add_command(select)
 
 __all__ = ["main"]

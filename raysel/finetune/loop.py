@@ -195,9 +195,10 @@ class FineTuning:
 
     def _train(self, batches: Sequence[np.ndarray], number: int) -> bool:
         """Train on batches, the first of which is the run's `number`th; whether every loss was finite."""
+        buffers = list(self.bundle.module.buffers())
         with closing(ahead(self._parts(samples) for samples in batches)) as made:
             for done, parts in enumerate(made):
-                before = Before.of(self.bundle.module)
+                before = Before.of(buffers, self._device)
                 try:
                     healthy = self._gradients(parts)
                 except RuntimeError as error:
@@ -211,7 +212,7 @@ class FineTuning:
             else:
                 return True
         # Here, where the error no longer keeps what was computed alive.
-        before.restore(self.bundle.module)
+        before.restore()
         self._halve(len(batches[done]), reason)
         return self._train(batches[done:], number + done)
 

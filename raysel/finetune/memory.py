@@ -1,11 +1,11 @@
 """Running out of memory: how it is recognised, and how a batch is begun again."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 
 def out_of_memory(error: RuntimeError) -> bool:
@@ -19,27 +19,28 @@ def out_of_memory(error: RuntimeError) -> bool:
 
 @dataclass(frozen=True)
 class Before:
-    """What a forward pass changes: the state of the random generators, and the module's buffers (batch statistics).
+    """What a forward pass changes: the state of the random generators, and a module's buffers (batch statistics).
 
     Parameters are changed by the optimiser alone.
     """
 
     generators: tuple[Any, torch.Tensor, torch.Tensor | None]
-    buffers: list[torch.Tensor]
+    buffers: Sequence[torch.Tensor]
+    values: Sequence[torch.Tensor]
 
     @classmethod
-    def of(cls, module: nn.Module) -> "Before":
-        """As it is now."""
-        on_gpu = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
-        return cls((random.getstate(), torch.get_rng_state(), on_gpu), [buffer.clone() for buffer in module.buffers()])
+    def of(cls, buffers: Sequence[torch.Tensor], device: torch.device) -> "Before":
+        """As they are now, on that device."""
+        on_gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+        return cls((random.getstate(), torch.get_rng_state(), on_gpu), buffers, [buffer.clone() for buffer in buffers])
 
-    def restore(self, module: nn.Module) -> None:
-        """As it was then."""
+    def restore(self) -> None:
+        """As they were then."""
         ours, on_cpu, on_gpu = self.generators
         random.setstate(ours)
         torch.set_rng_state(on_cpu)
         if on_gpu is not None:
             torch.cuda.set_rng_state(on_gpu)
             torch.cuda.empty_cache()
-        for buffer, value in zip(module.buffers(), self.buffers, strict=True):
+        for buffer, value in zip(self.buffers, self.values, strict=True):
             buffer.copy_(value)

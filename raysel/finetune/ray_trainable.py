@@ -22,11 +22,13 @@ def trainable(config: Mapping[str, Any], *, data: Data) -> None:
     diverges reports NaN and ends.
 
     Args:
-        config: `model`, and any of `raysel.finetune.Recipe`: seed, lr, batch_size, epochs, points_per_epoch.
+        config: `model`, and any of `raysel.finetune.Recipe`: seed, lr, batch_size, epochs, points_per_epoch, tuning,
+            precision, accumulate, weight_decay.
         data: What it is trained on.
 
     Raises:
         OptionError, UnknownNameError: If a key is unknown or a value breaks its rule.
+        OutOfMemoryError: If half a batch does not fit the memory either.
     """
     torch.set_num_threads(1)
     model, recipe = Recipe.split(config)

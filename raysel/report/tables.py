@@ -14,6 +14,7 @@ from raysel.replay import Outcome
 from raysel.report.sparkline import sparkline
 
 if TYPE_CHECKING:
+    from raysel.tune.estimate import Estimate
     from raysel.tune.run import Selected
 
 
@@ -101,6 +102,36 @@ def spending_table(selected: "Selected", baselines: Mapping[str, Outcome]) -> Gr
             "are those of training alone, summed over the trials; recorded ones are a processor's."
         )
     return _titled(f"Selected: {selected.selected}", table, caption)
+
+
+def plan_table(time: "Estimate | None", stored: int, resources: Mapping[str, float]) -> Group:
+    """What a selection may be expected to spend.
+
+    Args:
+        time: Seconds of training; `None` where no time of any model is known.
+        stored: Bytes of checkpoints, at most.
+        resources: Of each trial.
+    """
+    columns = ("", "hours of trials", "GPU-hours")
+    table = _table(*columns, right=columns[1:])
+    gpus = resources.get("gpu", 0.0)
+    if time is not None:
+        for name, seconds in (
+            ("at least: all but one stopped at the first stage", time.least),
+            ("likely: the better half goes on at each fifth", time.likely),
+            ("at most: none is stopped", time.most),
+        ):
+            _row(table, name, f"{seconds / 3600:.3g}", f"{seconds / 3600 * gpus:.3g}")
+    each = " and ".join(f"{amount:g} {name.upper()}" for name, amount in resources.items())
+    told = f"Each trial has {each}. Checkpoints take up to {stored / 1e9:.2f} GB."
+    if time is None:
+        told += " How long training takes is not known: no proxy has timed a forward pass of these models here."
+    else:
+        told += (
+            f" Times are told from the forward passes of {time.measured} models; loading, processes that start and "
+            "transforms come on top, so take them as good to a factor of two."
+        )
+    return _titled("Planned", table, told)
 
 
 def _table(*columns: str, right: Sequence[str]) -> Table:

@@ -63,3 +63,19 @@ def estimate(models: Sequence[str], by_epoch: Mapping[str, float], *, epochs: fl
     whole = average * epochs
     halved = sum(max(1, n >> fifth) for fifth in range(_FIFTHS)) / _FIFTHS
     return Estimate(least=whole * (n * first + (1 - first)), likely=whole * halved, most=whole * n, measured=len(known))
+
+
+def storage_bytes(parameters: Sequence[int], *, running: int | None, top_k: int | None = None) -> int:
+    """What checkpoints take at most: of each live or finished trial the last one, and one more where one is written.
+
+    A checkpoint holds the weights and AdamW's two moments in float32. The finished ones are copied once more, to be
+    kept, without the moments.
+
+    Args:
+        parameters: Of the models.
+        running: How many trials run at once at most; `None` if all may.
+        top_k: How many models are recalled of them: the largest, at worst.
+    """
+    largest = sorted(parameters, reverse=True)[:top_k]
+    written = largest if running is None else largest[:running]
+    return 12 * (sum(largest) + sum(written)) + 4 * sum(largest)

@@ -33,6 +33,7 @@ class TrialOutcome:
         config: Its other hyperparameters.
         checkpoint: Its last one; `None` if there is none, or it was stopped and its checkpoint deleted.
         reused: Whether it was told again from a finished run instead of trained.
+        test_score: Its last test score, if it reported one.
     """
 
     model: str
@@ -43,6 +44,7 @@ class TrialOutcome:
     config: Mapping[str, Any]
     checkpoint: tune.Checkpoint | None
     reused: bool
+    test_score: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,15 +169,14 @@ def run_selection(
         raise NothingToRecallError("every trial failed before it reported a score; see the trials' error files")
     sign = 1.0 if mode == "max" else -1.0
     by_id = {trial.trial_id: trial for trial in analysis.trials}
-    outcomes = {trial.trial_id: _outcome(trial, scheduler, sign) for trial in analysis.trials}
-    test_score = by_id[winner].last_result.get(f"test_{metric}")
+    outcomes = {trial.trial_id: _outcome(trial, scheduler, metric, sign) for trial in analysis.trials}
     curve = scheduler.selection.curve(winner)
     return Selected(
         selected=by_id[winner].config["model"],
         metric=metric,
         mode=mode,
         validation_score=sign * curve[max(curve)],
-        test_score=None if test_score is None else float(test_score),
+        test_score=outcomes[winner].test_score,
         steps=sum(max((step for step, _ in o.curve), default=0.0) for o in outcomes.values() if not o.reused),
         seconds=time.perf_counter() - began,
         shortlist=searcher.shortlist,
@@ -184,12 +185,46 @@ def run_selection(
     )
 
 
-def _outcome(trial: Trial, scheduler: TrendScheduler, sign: float) -> TrialOutcome:
+def recalled(
+    *,
+    history: History,
+    target: Target,
+    models: Sequence[str],
+    metric: str,
+    mode: str,
+    space: Mapping[str, Any],
+    method: str,
+    proxies: Sequence[str],
+    top_k: int,
+    propagate: Propagate,
+    seed: int,
+    resources: Mapping[str, float],
+) -> Shortlist:
+    """The shortlist that `run_selection` would fine-tune; nothing is trained. Arguments as there."""
+    searcher = RecallSearcher(
+        history,
+        target=target,
+        proxies=proxies,
+        top_k=top_k,
+        method=method,
+        propagate=propagate,
+        proxy_resources=resources,
+        seed=seed,
+    )
+    searcher.set_search_properties(metric, mode, {"model": tune.choice(list(models)), **space})
+    while searcher.shortlist is None:
+        searcher.suggest("planned")  # proposes nothing while proxy scores are pending
+        time.sleep(0.05)
+    return searcher.shortlist
+
+
+def _outcome(trial: Trial, scheduler: TrendScheduler, metric: str, sign: float) -> TrialOutcome:
     curve = sorted(scheduler.selection.curve(trial.trial_id).items())
     decision = scheduler.decisions.get(trial.trial_id)
     standing = scheduler.selection.standing(trial.trial_id)
     last = curve[-1][0] if curve else 0.0
-    reused = bool((trial.last_result or {}).get("reused"))
+    result = trial.last_result or {}
+    reused, test_score = bool(result.get("reused")), result.get(f"test_{metric}")
     if standing == "stopped" and decision is not None:
         reason = decision.reason
     elif standing == "failed":
@@ -203,8 +238,9 @@ def _outcome(trial: Trial, scheduler: TrendScheduler, sign: float) -> TrialOutco
         curve=tuple((step, sign * score) for step, score in curve if math.isfinite(score)),
         stopped_at=last if standing == "stopped" else None,
         reason=reason,
-        seconds=seconds_of(trial.last_result or {}) or 0.0,
+        seconds=seconds_of(result) or 0.0,
         config={key: value for key, value in trial.config.items() if key != "model"},
         checkpoint=None if standing == "stopped" else trial.checkpoint,
         reused=reused,
+        test_score=None if test_score is None else float(test_score),
     )

@@ -13,6 +13,7 @@ os.environ.update(
     RAY_USAGE_STATS_ENABLED="0",
     RAY_AUTH_MODE="disabled",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+    RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2",  # how often Train looks for reports
 )
 SLOTS = 8
 

@@ -38,8 +38,7 @@ class Pausing(FIFOScheduler):
 
 
 @pytest.mark.parametrize("step", [None, pytest.param(2, marks=pytest.mark.slow)], ids=["through", "paused"])
-def test_two_workers_are_as_one(step: int | None, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # how often Train looks for reports
+def test_two_workers_are_as_one(step: int | None, data: Data, tmp_path: Path) -> None:
     one = FineTuning.start(MODEL, data, RECIPE)
     expected = list(one.points())
     scheduler = Pausing(step)

@@ -1,10 +1,10 @@
 """The front of a large zoo: the few thousand models among which recall looks, found in one pass over all of them.
 
-To compare every two of n models takes time and memory of n squared. Up to `EXACT` models that is affordable, and nothing
-is left out. Of a larger zoo only the models go on that stand highest by prior, or would if any one of the datasets were
-left out. Their z-scores and priors remain those in the whole zoo; clusters, trust in proxies and diversity are worked
-out within the front. (A shortlist takes no model that is not far ahead by prior unless a proxy says so; and to tell
-whether diversity pays, each dataset is left out in turn.)
+To compare every two of n models takes time and memory of n squared. Up to `EXACT` models that is affordable, and
+nothing is left out. Of a larger zoo only the models go on that stand highest by prior, or would if any one of the
+datasets were left out. Their z-scores and priors remain those in the whole zoo; clusters, trust in proxies and
+diversity are worked out within the front. (Without a proxy a shortlist takes only models that are far ahead by prior;
+and to tell whether diversity pays, each dataset is left out in turn.)
 """
 
 from collections.abc import Iterator

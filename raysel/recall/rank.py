@@ -224,7 +224,7 @@ def _canonical(matrix: PerformanceMatrix) -> PerformanceMatrix:
     measured = ~np.isnan(matrix.values)
     rows = np.argsort(np.array(matrix.models, dtype=object))
     columns = np.argsort(np.array(matrix.datasets, dtype=object))
-    rows, columns = rows[measured.any(axis=1)[rows]], columns[measured.any(axis=0)[columns]]
+    rows, columns = rows[np.any(measured[rows], axis=1)], columns[np.any(measured[:, columns], axis=0)]
     if np.array_equal(rows, np.arange(len(matrix.models))) and np.array_equal(columns, np.arange(len(matrix.datasets))):
         return matrix
     return replace(

@@ -66,7 +66,7 @@ def recall(
     scores = _read_proxies(proxies, target) if proxies is not None else {}
     if method == "paper" and len(scores) > 1:
         scores = _one_of(scores, file=str(proxies), target=target)
-    known = {*opened.runs()["model"], *opened.models()["model"], *(m for found in scores.values() for m in found)}
+    known = {*opened.names(), *(m for found in scores.values() for m in found)}
     shortlist = rank(
         opened.matrix(without=target),
         sorted(known),

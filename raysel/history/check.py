@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysel.errors import CorruptPartError, HistoryError
-from raysel.history.folder import MARKER, PARTS, PINS, RETIRED, TEMPORARY, Folder, is_part, table_of
+from raysel.history.folder import DERIVED, MARKER, PARTS, PINS, RETIRED, TEMPORARY, Folder, is_part, table_of
 from raysel.history.results import directions, points
 from raysel.history.tables import TABLES, newest
 
@@ -49,7 +49,7 @@ def _rows_or_trouble(folder: Folder, part: str) -> pa.Table | str:
 
 
 def _stray_files(folder: Folder) -> Iterator[str]:
-    for name in sorted(set(folder.files("")) - {MARKER, PARTS, PINS, RETIRED, TEMPORARY}):
+    for name in sorted(set(folder.files("")) - {MARKER, PARTS, PINS, RETIRED, DERIVED, TEMPORARY}):
         yield f"{name} does not belong to the history"
     for area in (PARTS, RETIRED):
         for name in sorted(folder.files(area)):

@@ -6,6 +6,7 @@
     parts/<table>-<utc ns>-<uuid>.parquet         rows; a part is never changed
     pins/<name>.json                              parts to keep through compaction
     retired/<part>                                parts that compaction replaced and that a pin still names
+    derived/<kind>-<fingerprint>.parquet          what was worked out from parts (`raysel.history.derived`)
     tmp/                                          what is being written (only where a rename publishes)
 
 On a file system with an atomic rename a file is written under `tmp/`, brought to the disk and renamed; on an object
@@ -19,11 +20,13 @@ import re
 import threading
 import time
 import uuid
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
@@ -31,7 +34,7 @@ from raysel.errors import CorruptPartError, HistoryError, OptionError
 from raysel.history.tables import TABLES, Table
 
 MARKER = "raysel-history.json"
-PARTS, PINS, RETIRED, TEMPORARY = "parts", "pins", "retired", "tmp"
+PARTS, PINS, RETIRED, DERIVED, TEMPORARY = "parts", "pins", "retired", "derived", "tmp"
 
 # Rows of a part, so that no reader needs more memory for one than this takes; compaction writes several where it must.
 PART_ROWS = 5_000_000
@@ -40,6 +43,9 @@ _ROW_GROUP = 131_072
 _SMALL_ROWS = 10_000
 _MAX_PART_BYTES = 4 << 30
 _MAX_JSON_BYTES = 16 << 20
+# Parts never change, so small ones that were read are kept in memory, up to so many bytes in all.
+_SMALL_PART_BYTES = 4 << 20
+_REMEMBERED_BYTES = 128 << 20
 _MAX_FOOTER_ITEMS = 1_000_000
 # A writer that is still at work after a day is taken for dead.
 _ABANDONED_NS = 24 * 3600 * 10**9
@@ -48,6 +54,9 @@ _WORKERS = 8
 _RENAMING = ("local", "hdfs")
 
 _PART = re.compile(rf"({'|'.join(TABLES)})-([0-9]{{20}})-([0-9a-f]{{32}})\.parquet")
+Where = tuple[str, Sequence[str]]
+"""A text column, and the values in it that are wanted."""
+
 _clock = threading.Lock()
 _last_stamp = 0
 
@@ -98,6 +107,7 @@ class Folder:
     def __init__(self, uri: str, filesystem: pafs.FileSystem | None = None) -> None:
         self._filesystem, self._root = _resolve(uri, filesystem)
         self._renames = self._filesystem.type_name in _RENAMING
+        self._remembered: dict[str, pa.Table] = {}
 
     # Listing ----------------------------------------------------------------------------------------------------------
 
@@ -141,13 +151,40 @@ class Folder:
                 compression="zstd" if len(rows) > _SMALL_ROWS else "snappy",
                 store_schema=False,
             )
-            self._put(PARTS, name, sink.getvalue())
+            self.put(PARTS, name, sink.getvalue())
 
-    def read_all(self, table: Table, parts: Sequence[str]) -> pa.Table:
-        """The rows of several parts of a table, one part after the other, as `read` reads them."""
+    def read_all(
+        self, table: Table, parts: Sequence[str], *, columns: Sequence[str] | None = None, where: Where | None = None
+    ) -> pa.Table:
+        """The rows of several parts of a table, one part after the other, as `read` reads them.
+
+        Small parts are opened once and remembered. Of large ones only what is wanted is read: the columns, and the row
+        groups that may hold wanted values.
+
+        Args:
+            table: Their table.
+            parts: In order.
+            columns: Only these; by default all.
+            where: Only rows that have one of these values in this column of text, which is one of `columns`.
+        """
+        columns = list(table.names if columns is None else columns)
+        there = {*self.files(PARTS), *self.files(RETIRED)} if self._remembered else set()
+        self._remembered = {part: rows for part, rows in self._remembered.items() if part in there}
+
+        def rows_of(part: str) -> pa.Table:
+            rows = self._remembered.get(part)
+            return self._rows(part, columns, where) if rows is None else rows
+
         with ThreadPoolExecutor(_WORKERS) as workers:
-            found = list(workers.map(self._rows, parts))
-        rows = pa.concat_tables([table.empty, *found]).unify_dictionaries().combine_chunks()
+            found = list(workers.map(rows_of, parts))
+        room = _REMEMBERED_BYTES - sum(rows.nbytes for rows in self._remembered.values())
+        for part, rows in zip(parts, found, strict=True):
+            whole = rows.column_names == list(table.names) and part not in self._remembered and where is None
+            if whole and rows.nbytes <= min(room, _SMALL_PART_BYTES):
+                self._remembered[part] = rows
+                room -= rows.nbytes
+        found = [_wanted(rows.select(columns), where) for rows in found]
+        rows = pa.concat_tables([table.empty.select(columns), *found]).unify_dictionaries().combine_chunks()
         if table.broken(rows) is not None:
             for part in parts:
                 self.read(part)  # names the part that is to blame
@@ -160,14 +197,15 @@ class Folder:
             FileNotFoundError: If the part is gone.
             CorruptPartError: If the file is damaged, is too large, or does not hold the table's columns by their rules.
         """
-        rows = self._rows(part).combine_chunks()
+        rows = self._rows(part, TABLES[table_of(part)].names, None).combine_chunks()
         column = TABLES[table_of(part)].broken(rows)
         if column is not None:
             rule = f"column `{column.name}` holds what is not {column.rule}"
             raise CorruptPartError(f"the part {self._path(PARTS, part)} cannot be read: {rule}")
         return rows
 
-    def _rows(self, part: str) -> pa.Table:
+    def _rows(self, part: str, columns: Sequence[str], where: Where | None) -> pa.Table:
+        """The rows of a part: all of a small one, what is wanted of a large one."""
         table = TABLES[table_of(part)]
         path = self._path(PARTS, part)
         try:
@@ -179,7 +217,9 @@ class Folder:
             with file:
                 if file.size() > _MAX_PART_BYTES:
                     raise ValueError(f"it has {file.size():,} bytes, more than {_MAX_PART_BYTES:,}")
-                return _decoded(table, file, far=not self._renames)
+                if file.size() <= _SMALL_PART_BYTES:
+                    columns, where = table.names, None
+                return _decoded(table, file, columns, where, far=not self._renames)
         except FileNotFoundError:
             raise
         except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
@@ -257,13 +297,33 @@ class Folder:
         except (OSError, ValueError, RecursionError) as error:
             raise HistoryError(f"{path} cannot be read: {error}") from error
 
+    def read_derived(self, name: str) -> pa.Table:
+        """The table that a file of derived data holds.
+
+        Raises:
+            FileNotFoundError: If there is none.
+            HistoryError: If it cannot be read.
+        """
+        path = self._path(DERIVED, name)
+        try:
+            with self._filesystem.open_input_file(path) as file:
+                if file.size() > _MAX_PART_BYTES:
+                    raise ValueError(f"it has {file.size():,} bytes, more than {_MAX_PART_BYTES:,}")
+                rows: pa.Table = pq.ParquetFile(file).read()
+                return rows
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+            raise HistoryError(f"{path} cannot be read: {error}") from error
+
     def write_json(self, area: str, name: str, value: object) -> None:
         """Publish a small JSON file in the place of any of that name."""
-        self._put(area, name, json.dumps(value, indent=1).encode())
+        self.put(area, name, json.dumps(value, indent=1).encode())
 
     # Writing ----------------------------------------------------------------------------------------------------------
 
-    def _put(self, area: str, name: str, content: pa.Buffer | bytes) -> None:
+    def put(self, area: str, name: str, content: pa.Buffer | bytes) -> None:
+        """Publish a file in the place of any of that name."""
         try:
             self._publish(self._path(area, name), name, content)
         except OSError as error:
@@ -343,8 +403,15 @@ def _matched(part: str) -> re.Match[str]:
     return match
 
 
-def _decoded(table: Table, file: pa.NativeFile, *, far: bool) -> pa.Table:
-    """The rows of a file; one that is far off is read in few large pieces."""
+def _wanted(rows: pa.Table, where: Where | None) -> pa.Table:
+    if where is None:
+        return rows
+    column, values = where
+    return rows.filter(pc.is_in(rows[column], value_set=pa.array(values, type=pa.string())))
+
+
+def _decoded(table: Table, file: pa.NativeFile, columns: Sequence[str], where: Where | None, *, far: bool) -> pa.Table:
+    """What is wanted of a file; one that is far off is read in few large pieces."""
     parquet = pq.ParquetFile(
         file,
         read_dictionary=[column.name for column in table.columns if column.is_text],
@@ -366,12 +433,34 @@ def _decoded(table: Table, file: pa.NativeFile, *, far: bool) -> pa.Table:
                 raise ValueError(f"column `{column.name}` is of type {found}, but must be {due}")
         elif column.required:
             raise ValueError(f"column `{column.name}` is missing")
-    data = parquet.read()
+    present = [name for name in columns if name in schema.names]
+    if where is None:
+        data = parquet.read(columns=present)
+    else:
+        groups = _groups_with(parquet, where)
+        found = (_wanted(parquet.read_row_group(group, columns=present), where) for group in groups)
+        data = pa.concat_tables([table.empty.select(present), *found])
     data.validate(full=True)
     arrays = [
         data[column.name]
         if column.name in schema.names
         else pa.array([column.missing] * len(data), type=column.type).cast(column.stored)
         for column in table.columns
+        if column.name in columns
     ]
-    return pa.table(arrays, names=list(table.names))
+    return pa.table(arrays, names=[name for name in table.names if name in columns])
+
+
+def _groups_with(parquet: pq.ParquetFile, where: Where) -> list[int]:
+    """The row groups whose least and greatest value do not rule out that a wanted one is there."""
+    name, wanted = where[0], sorted(where[1])
+    place = parquet.schema_arrow.names.index(name)
+    found = []
+    for group in range(parquet.metadata.num_row_groups):
+        known = parquet.metadata.row_group(group).column(place).statistics
+        if known is not None and known.has_min_max:
+            first = bisect_left(wanted, known.min)
+            if first == len(wanted) or wanted[first] > known.max:
+                continue
+        found.append(group)
+    return found

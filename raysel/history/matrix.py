@@ -55,6 +55,8 @@ class PerformanceMatrix:
     def without(self, dataset: str) -> "PerformanceMatrix":
         """The matrix less one dataset (unchanged where it has none of that name) and the models it alone measured."""
         kept = [j for j, name in enumerate(self.datasets) if name != dataset]
+        if len(kept) == len(self.datasets) and not np.isnan(self.values).all(axis=1).any():
+            return self
         return self._pick(range(len(self.models)), kept)._measured()
 
     def restricted(self, models: Iterable[str]) -> "PerformanceMatrix":

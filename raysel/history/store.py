@@ -22,11 +22,13 @@ from raysel.errors import (
 )
 from raysel.history.check import problems
 from raysel.history.curves import Curve
-from raysel.history.folder import MARKER, PARTS, PINS, RETIRED, TEMPORARY, Folder, order_of, stamp_of, table_of
+from raysel.history.derived import Kept, find, keep
+from raysel.history.folder import MARKER, PARTS, PINS, RETIRED, TEMPORARY, Folder, order_of, stamp_of
 from raysel.history.matrix import PerformanceMatrix
-from raysel.history.results import curves, matrix
+from raysel.history.reading import merged, names, of_results, performance, results
+from raysel.history.results import curves
 from raysel.history.summary import Summary, summarise
-from raysel.history.tables import TABLES, newest, validate
+from raysel.history.tables import TABLES, validate
 
 _FORMAT = {"format": "raysel-history", "version": 1}
 _PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -152,7 +154,7 @@ class History:
             self._folder.publish(TABLES[name], rows)
 
     def _refuse_other_direction(self, datasets: pa.Table) -> None:
-        recorded = self._consistent(partial(_merged, self._folder, "datasets"), live=True)[0].to_pylist()
+        recorded = self._consistent(partial(merged, self._folder, "datasets"), live=True)[0].to_pylist()
         known = {(row["dataset"], row["primary_metric"]): row["mode"] for row in recorded}
         for row, new in enumerate(datasets.to_pylist(), start=1):
             mode = known.get((new["dataset"], new["primary_metric"]), new["mode"])
@@ -164,7 +166,8 @@ class History:
         """Merge the parts of each table and drop rows that newer ones replaced; what can be read does not change.
 
         Parts that a pin names are set aside, not deleted. A crash in the middle, other writers and another compaction
-        at the same time lose nothing: merged rows are published before the parts they came from go.
+        at the same time lose nothing: merged rows are published before the parts they came from go. The performance
+        matrix is kept beside the parts (`raysel.history.derived`), so that readers need not work it out.
 
         Raises:
             CorruptPartError: If a part cannot be read; those of its table stay as they are.
@@ -172,12 +175,13 @@ class History:
         """
         folder = self._folder
         for table in TABLES.values():
-            merged, old = self._consistent(partial(_merged, folder, table.name), live=True)
+            rows, old = self._consistent(partial(merged, folder, table.name), live=True)
             if len(old) > 1:
                 # It is as new as the newest part in it, so that parts written meanwhile stay newer.
-                folder.publish(table, merged, stamp=max(stamp_of(part) for part in old))
+                folder.publish(table, rows, stamp=max(stamp_of(part) for part in old))
                 folder.retire(old)
         folder.sweep()
+        self._consistent(partial(performance, folder, store=True), live=True)
 
     # Pins -------------------------------------------------------------------------------------------------------------
 
@@ -269,13 +273,16 @@ class History:
             dataset: Only this one.
             models: Only these.
         """
-        runs, observations, datasets = self._tables("runs", "observations", "datasets")
+        where = None
+        if models is not None:
+            where = "model", list(models)
+        elif dataset is not None:
+            where = "dataset", [dataset]
+        runs, observations, datasets = self._consistent(partial(results, self._folder, where=where))
         if without is not None:
             runs = runs.filter(pc.not_equal(runs["dataset"], without))
         if dataset is not None:
             runs = runs.filter(pc.equal(runs["dataset"], dataset))
-        if models is not None:
-            runs = runs.filter(pc.is_in(runs["model"], value_set=pa.array(list(models), type=pa.string())))
         return curves(runs, observations, datasets)
 
     def matrix(self, *, without: str | None = None) -> PerformanceMatrix:
@@ -284,16 +291,31 @@ class History:
         Args:
             without: A dataset to leave out (the target that the history is judged by).
         """
-        runs, observations, datasets = self._tables("runs", "observations", "datasets")
-        if without is not None:
-            runs = runs.filter(pc.not_equal(runs["dataset"], without))
-        return matrix(runs, observations, datasets)
+        whole = self._consistent(partial(performance, self._folder))
+        return whole if without is None else whole.without(without)
+
+    def names(self) -> tuple[str, ...]:
+        """The models that were run or described, by name."""
+        return self._consistent(partial(names, self._folder))
 
     def proxy_scores(self, proxy: str) -> dict[tuple[str, str], float]:
         """The newest score that a proxy gave each (model, dataset); empty where it was never recorded."""
-        rows = self._plain("proxies")
-        rows = rows[rows["proxy"] == proxy]
+        read = partial(merged, self._folder, "proxies", where=("proxy", [proxy]))
+        rows = self._consistent(read)[0].cast(TABLES["proxies"].schema).to_pandas()
         return dict(zip(zip(rows["model"], rows["dataset"], strict=True), rows["value"].tolist(), strict=True))
+
+    def derived(self, kind: str) -> Kept | None:
+        """What `derive` kept of this kind, made of the results that are read now; `None` where nothing is."""
+        found = find(self._folder, kind, parts := of_results(self.parts()))
+        return found if found is not None and len(found.parts) == len(parts) else None
+
+    def derive(self, kind: str, kept: Kept) -> None:
+        """Keep what was worked out from results beside the history, for whoever reads the same parts.
+
+        Raises:
+            HistoryError: If the history cannot be written to.
+        """
+        keep(self._folder, kind, kept)
 
     def check(self) -> list[str]:
         """What is wrong with the history, one sentence each; empty where nothing is."""
@@ -316,7 +338,7 @@ class History:
 
     def _tables(self, *names: str) -> list[pa.Table]:
         """Tables of one and the same state of the history, text dictionary-encoded."""
-        return self._consistent(lambda parts: [_merged(self._folder, name, parts)[0] for name in names])
+        return self._consistent(lambda parts: [merged(self._folder, name, parts)[0] for name in names])
 
     def _consistent(self, read: Callable[[tuple[str, ...]], _Result], *, live: bool = False) -> _Result:
         """Read parts of one listing; where compaction took one away meanwhile, list and read again."""
@@ -333,10 +355,3 @@ def _place(uri: str | os.PathLike[str]) -> str:
     if not isinstance(uri, (str, os.PathLike)) or not str(uri):
         raise OptionError("uri", uri, "a path or a URI")
     return os.fspath(uri)
-
-
-def _merged(folder: Folder, name: str, parts: Iterable[str]) -> tuple[pa.Table, list[str]]:
-    """The rows of one table, the newest of each key, and the parts they came from."""
-    table = TABLES[name]
-    own = [part for part in parts if table_of(part) == name]
-    return newest(table, folder.read_all(table, own)), own

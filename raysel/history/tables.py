@@ -94,8 +94,8 @@ class Table:
         return pa.schema([(column.name, column.stored) for column in self.columns]).empty_table()
 
     def broken(self, rows: pa.Table) -> Column | None:
-        """The first column that holds a value against its rule, if any does (text dictionary-encoded, one chunk)."""
-        for column in self.columns:
+        """The first column of these rows that holds a value against its rule, if any does (text dictionary-encoded)."""
+        for column in (column for column in self.columns if column.name in rows.column_names):
             values = rows[column.name].combine_chunks()
             if column.required and values.null_count:
                 return column

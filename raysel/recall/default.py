@@ -15,6 +15,7 @@ from raysel.history import PerformanceMatrix
 from raysel.recall.clustering import Clustering, ward
 from raysel.recall.diversity import diverse, gain, residuals
 from raysel.recall.evidence import Evidence, Propagate, counted
+from raysel.recall.front import Front, z_scores
 from raysel.recall.prior import prior, standardise
 from raysel.recall.shortlist import Recalled
 from raysel.recall.trust import MIN_MODELS, Trust, learn, unlearned
@@ -22,12 +23,12 @@ from raysel.recall.trust import MIN_MODELS, Trust, learn, unlearned
 
 def standing(matrix: PerformanceMatrix) -> FloatArray:
     """(n_models,) the prior, which is how good each model is on average on any scales."""
-    return prior(standardise(matrix.values))
+    return prior(z_scores(matrix))
 
 
 def grouped(matrix: PerformanceMatrix, tau: float | None) -> tuple[IntArray, float]:
     """(n_models,) cluster numbers and the tau in force: Ward's linkage of what the prior leaves of the z-scores."""
-    return ward(residuals(standardise(matrix.values)), tau)
+    return ward(residuals(z_scores(matrix)), tau)
 
 
 def to_score(clustering: Clustering, propagate: Propagate) -> tuple[str, ...]:
@@ -44,7 +45,7 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
     """
     matrix, clustering = evidence.matrix, evidence.clustering
     trust = learn(matrix, evidence.recorded) if clustering.clusters else unlearned(evidence.proxies)
-    z = standardise(matrix.values)
+    z = z_scores(matrix)
     p = dict(zip(matrix.models, prior(z).tolist(), strict=True))
     mean = dict(zip(matrix.models, np.nanmean(z, axis=1).tolist(), strict=True)) if matrix.models else {}
     count = dict(zip(matrix.models, (~np.isnan(z)).sum(axis=1).tolist(), strict=True))
@@ -143,6 +144,8 @@ def _regime(evidence: Evidence, trust: Trust, better: float, tried: int) -> str:
         )
     benchmarks = counted(len(evidence.matrix.datasets), "benchmark dataset")
     sentences = [f"{counted(n_seen, 'candidate')} ranked by mean z-score on {benchmarks}"]
+    if isinstance(evidence.matrix, Front) and evidence.matrix.beyond:
+        sentences[0] += f" (those that lead, of {n_seen + evidence.matrix.beyond:,}: too many to compare every two)"
     if evidence.unseen:
         sentences[0] += f", {len(evidence.unseen)} without history taken as average"
     if not evidence.scores:

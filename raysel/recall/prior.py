@@ -4,6 +4,8 @@ import numpy as np
 
 from raysel.arrays import FloatArray
 
+_BLOCK = 2_000_000  # cells standardised at once
+
 
 def standardise(values: FloatArray) -> FloatArray:
     """Each column's z-scores over what is measured in it: mean 0 and deviation 1, all 0 where all are equal.
@@ -17,6 +19,12 @@ def standardise(values: FloatArray) -> FloatArray:
     >>> standardise(np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, 5.0]])).tolist()
     [[-1.0, 0.0], [1.0, 0.0], [nan, 0.0]]
     """
+    if values.size > _BLOCK and values.ndim == 2 and values.shape[1] > 1:  # in blocks of columns: memory for few
+        z = np.empty(values.shape, order="F")
+        width = max(1, _BLOCK // len(values))
+        for start in range(0, values.shape[1], width):
+            z[:, start : start + width] = standardise(values[:, start : start + width])
+        return z
     measured = ~np.isnan(values)
     count = np.maximum(measured.sum(axis=0), 1)
     mean = np.sum(values, axis=0, where=measured) / count
@@ -24,7 +32,7 @@ def standardise(values: FloatArray) -> FloatArray:
     spread = np.sqrt(np.sum(centred**2, axis=0, where=measured) / count)
     largest = np.max(np.abs(values), axis=0, where=measured, initial=0.0)
     varied = spread > 1e-12 * largest  # less is rounding
-    z: FloatArray = np.where(measured, 0.0, np.nan)
+    z = np.where(measured, 0.0, np.nan)
     np.divide(centred, spread, out=z, where=varied & measured)
     return z
 

@@ -13,6 +13,7 @@ from raysel.history import PerformanceMatrix
 from raysel.recall import default, paper
 from raysel.recall.clustering import Clustering
 from raysel.recall.evidence import PROPAGATIONS, Evidence, Propagate
+from raysel.recall.front import EXACT, Front, front
 from raysel.recall.shortlist import Recalled, Shortlist
 
 Method = Literal["default", "paper"]
@@ -34,7 +35,8 @@ _RULES: dict[str, _Rules] = {"default": default, "paper": paper}
 def cluster(matrix: PerformanceMatrix, *, method: Method = "default", tau: float | None = None) -> Clustering:
     """Cluster the models of a history by what they scored.
 
-    Models on which nothing was measured are left out. The order of models and datasets does not matter.
+    Models on which nothing was measured are left out, and so are, by `default`, those beyond the front of a zoo of more
+    than 5,000 models (`raysel.recall.front`). The order of models and datasets does not matter.
 
     Args:
         matrix: The history, the target left out.
@@ -51,7 +53,8 @@ def cluster(matrix: PerformanceMatrix, *, method: Method = "default", tau: float
     >>> cluster(matrix, method="paper").clusters
     (('b', 'a'), ('c',))
     """
-    rules, matrix = _rules(method), _canonical(matrix)
+    rules = _rules(method)
+    matrix, _ = _compared(matrix, method)
     numbers, tau = rules.grouped(matrix, tau)
     groups: list[list[str]] = [[] for _ in range(numbers.max(initial=-1) + 1)]
     for model, number in zip(matrix.models, numbers, strict=True):
@@ -84,9 +87,10 @@ def to_score(
     >>> to_score(matrix, ["a", "b", "c", "new"], cluster(matrix, method="paper"), method="paper")
     ('b', 'new')
     """
-    rules, matrix = _rules(method), _canonical(matrix)
+    rules = _rules(method)
     _check_propagate(propagate)
-    clustering, unseen = _split(rules, matrix, candidates, clustering, method)
+    matrix, wanted = _compared(matrix, method, set(candidates))
+    clustering, unseen = _split(rules, matrix, wanted, clustering, method)
     return (*rules.to_score(clustering, propagate), *unseen)
 
 
@@ -106,7 +110,8 @@ def rank(
     """The candidates most worth fine-tuning on the target, each with the reason.
 
     The whole matrix is the zoo that standard scores and clusters come from; candidates are chosen from it, and may have
-    no row in it. A candidate named twice counts once. With fewer candidates than `top_k` all are recalled, and the
+    no row in it. Of more than 5,000 models the default ranks only the front (`raysel.recall.front`), and the regime
+    says so. A candidate named twice counts once. With fewer candidates than `top_k` all are recalled, and the
     regime says so. The order of models, datasets and candidates does not matter.
 
     Args:
@@ -136,7 +141,7 @@ def rank(
     >>> shortlist.models, shortlist.entries[0].reason
     (('c', 'b'), 'mean z-score +0.69 over 2 datasets, as prior +0.34')
     """
-    rules, matrix = _rules(method), _canonical(matrix)
+    rules = _rules(method)
     _check_propagate(propagate)
     if not isinstance(top_k, int) or top_k < 1:
         raise OptionError("top_k", top_k, "an integer of at least 1")
@@ -144,9 +149,11 @@ def rank(
         raise OptionError("seed", seed, "an integer of at least 0")
     if clustering is not None and tau is not None:
         raise OptionError("tau", tau, "left out where a clustering is given")
-    candidates = sorted(set(candidates))
+    candidates = set(candidates)
     if not candidates:
         raise NothingToRecallError("`candidates` is empty, but must name at least one model to choose from")
+    matrix, candidates = _compared(matrix, method, candidates)
+    candidates = sorted(candidates)
 
     given = {
         proxy: {m: float(found[m]) for m in candidates if isfinite(found.get(m, np.nan))}
@@ -193,11 +200,33 @@ def _check_propagate(propagate: str) -> None:
         raise UnknownNameError("propagate", propagate, PROPAGATIONS)
 
 
+def _compared(
+    matrix: PerformanceMatrix, method: str, candidates: set[str] | None = None
+) -> tuple[PerformanceMatrix, set[str]]:
+    """What is compared, which is the front where that is too much for the method; the candidates less those beyond it.
+
+    A front that was made before is taken as it is: candidates without a row in it count as without history.
+    """
+    if isinstance(matrix, Front):
+        return matrix, candidates or set()
+    whole = _canonical(matrix)
+    if method == "paper" or len(whole.models) <= EXACT:
+        return whole, candidates or set()
+    among = None
+    if candidates is not None and len(candidates & whole.row.keys()) < len(whole.models):
+        among = np.array([row for model, row in whole.row.items() if model in candidates], dtype=np.int64)
+    compared = front(whole, among=among)
+    return compared, (candidates or set()) - (whole.row.keys() - compared.row.keys())
+
+
 def _canonical(matrix: PerformanceMatrix) -> PerformanceMatrix:
     """Rows and columns by name, so that order cannot decide between equals, and none of them empty."""
     measured = ~np.isnan(matrix.values)
-    rows = [i for i in np.argsort(np.array(matrix.models, dtype=object)) if measured[i].any()]
-    columns = [j for j in np.argsort(np.array(matrix.datasets, dtype=object)) if measured[:, j].any()]
+    rows = np.argsort(np.array(matrix.models, dtype=object))
+    columns = np.argsort(np.array(matrix.datasets, dtype=object))
+    rows, columns = rows[np.any(measured[rows], axis=1)], columns[np.any(measured[:, columns], axis=0)]
+    if np.array_equal(rows, np.arange(len(matrix.models))) and np.array_equal(columns, np.arange(len(matrix.datasets))):
+        return matrix
     return replace(
         matrix,
         models=tuple(matrix.models[i] for i in rows),

@@ -19,6 +19,7 @@ from scipy.optimize import lsq_linear
 
 from raysel.arrays import FloatArray
 from raysel.history import PerformanceMatrix
+from raysel.recall.front import z_scores
 from raysel.recall.prior import prior_elsewhere, standardise
 
 MIN_MODELS = 5
@@ -64,7 +65,7 @@ def learn(matrix: PerformanceMatrix, recorded: Recorded) -> Trust:
     (0.62, 0.5, 2)
     """
     names = sorted(recorded)
-    z = standardise(matrix.values)
+    z = z_scores(matrix)
     taught = _taught(matrix, recorded, names, ~np.isnan(z))
     if not taught:
         return Trust(beside_prior=dict.fromkeys(names, 0.0), alone=dict.fromkeys(names, 0.0))

@@ -1,0 +1,155 @@
+"""Reading tables and the performance matrix from parts: no more of them than is asked for."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysel.history.derived import Kept, as_matrix, as_table, find, keep
+from raysel.history.folder import Folder, Where, table_of
+from raysel.history.matrix import PerformanceMatrix
+from raysel.history.results import matrix
+from raysel.history.tables import TABLES, newest
+
+_RESULTS = ("runs", "observations", "datasets")
+_OF_MATRIX = ("run_id", "model", "revision", "dataset", "config", "status", "planned_steps")
+
+
+def merged(
+    folder: Folder,
+    name: str,
+    parts: Sequence[str],
+    *,
+    columns: Sequence[str] | None = None,
+    where: Where | None = None,
+) -> tuple[pa.Table, list[str]]:
+    """The rows of one table, the newest of each key, and the parts they came from.
+
+    Args:
+        folder: Where the parts are.
+        name: The table.
+        parts: Parts of any tables, in order.
+        columns: Only these, the key and that of `where` among them.
+        where: Only rows with these values in a column; of a key that has several rows, the newest of those.
+    """
+    table = TABLES[name]
+    own = [part for part in parts if table_of(part) == name]
+    return newest(table, folder.read_all(table, own, columns=columns, where=where)), own
+
+
+def results(
+    folder: Folder, parts: Sequence[str], *, where: Where | None = None, columns: Sequence[str] | None = None
+) -> list[pa.Table]:
+    """Runs, observations and datasets; with `where`, only of the runs that have these values in a column.
+
+    Args:
+        folder: Where the parts are.
+        parts: In order.
+        where: A column of `runs`, and the values wanted.
+        columns: Those of `runs`; by default all.
+    """
+    datasets, _ = merged(folder, "datasets", parts)
+    if where is None:
+        runs, _ = merged(folder, "runs", parts, columns=columns)
+        return [runs, merged(folder, "observations", parts)[0], datasets]
+    # A run may once have been filed under another model: what it says now is in the newest of its rows.
+    ids, _ = merged(folder, "runs", parts, columns=("run_id", where[0]), where=where)
+    runs, _ = merged(folder, "runs", parts, columns=columns, where=("run_id", _texts(ids["run_id"])))
+    runs = runs.filter(pc.is_in(runs[where[0]], value_set=pa.array(where[1], type=pa.string())))
+    observations, _ = merged(folder, "observations", parts, where=("run_id", _texts(runs["run_id"])))
+    return [runs, observations, datasets]
+
+
+def names(folder: Folder, parts: Sequence[str]) -> tuple[str, ...]:
+    """The models that were run or described, by name."""
+    found: set[str] = set()
+    for name in ("models", "runs"):
+        own = [part for part in parts if table_of(part) == name]
+        found.update(_texts(folder.read_all(TABLES[name], own, columns=("model",))["model"]))
+    return tuple(sorted(found))
+
+
+def of_results(parts: Sequence[str]) -> list[str]:
+    """Those parts that say something of results."""
+    return [part for part in parts if table_of(part) in _RESULTS]
+
+
+def performance(folder: Folder, parts: Sequence[str], *, store: bool = False) -> PerformanceMatrix:
+    """The performance matrix.
+
+    Where one is kept that was made of some of the parts, only the models that the others say something of are worked
+    out anew.
+
+    Args:
+        folder: Where the parts are.
+        parts: In order.
+        store: Keep the matrix for those who read the same parts.
+    """
+    own = of_results(parts)
+    kept = find(folder, "matrix", own)
+    if kept is not None and len(kept.parts) == len(own):
+        return as_matrix(kept)
+    whole = None if kept is None else _updated(folder, own, kept)
+    if whole is None:
+        whole = matrix(*results(folder, own, columns=_OF_MATRIX))
+    if store and own:
+        notes = {
+            "datasets": whole.datasets,
+            "lower_is_better": whole.lower_is_better,
+            "directions": _directions(merged(folder, "datasets", own)[0]),
+        }
+        keep(folder, "matrix", Kept(rows=as_table(whole), parts=frozenset(own), notes=notes))
+    return whole
+
+
+def _updated(folder: Folder, parts: Sequence[str], kept: Kept) -> PerformanceMatrix | None:
+    """The kept matrix with changed models' rows made anew; `None` where a dataset's metric may have changed."""
+    new = [part for part in parts if part not in kept.parts]
+    directions = _directions(merged(folder, "datasets", parts)[0])
+    told, before = merged(folder, "runs", new)[0], as_matrix(kept)
+    recorded = kept.notes["directions"]
+    if any(recorded.get(dataset) != directions.get(dataset) for dataset in before.datasets):
+        return None
+    changed = {*_texts(told["run_id"]), *_texts(merged(folder, "observations", new)[0]["run_id"])}
+    runs = [part for part in parts if table_of(part) == "runs"]
+    old = folder.read_all(TABLES["runs"], runs, columns=("run_id", "model"), where=("run_id", sorted(changed)))
+    models = sorted({*_texts(told["model"]), *_texts(old["model"])})
+    fresh = results(folder, parts, where=("model", models), columns=_OF_MATRIX)
+    if not directions.keys() >= {*_texts(fresh[0]["dataset"])}:
+        return None  # the only metric of all its runs, which were not read, would be its primary one
+    return _joined(before, matrix(*fresh), without=models)
+
+
+def _joined(before: PerformanceMatrix, fresh: PerformanceMatrix, *, without: Sequence[str]) -> PerformanceMatrix:
+    """The rows of both, those of the models named taken from `fresh` alone; models and datasets by name."""
+    rows = before.restricted(before.row.keys() - set(without))
+    models = np.array([*rows.models, *fresh.models], dtype=object)
+    datasets = sorted({*before.datasets, *fresh.datasets})
+    values = np.full((len(models), len(datasets)), np.nan, order="F" if rows.values.flags.f_contiguous else "C")
+    place = {dataset: j for j, dataset in enumerate(datasets)}
+    lower = [False] * len(datasets)
+    for part, start in ((rows, 0), (fresh, len(rows.models))):
+        for j, dataset in enumerate(part.datasets):
+            values[start : start + len(part.models), place[dataset]] = part.values[:, j]
+            lower[place[dataset]] = part.lower_is_better[j]
+    order = np.argsort(models)
+    columns = np.flatnonzero(~np.isnan(values).all(axis=0))
+    return PerformanceMatrix(
+        models=tuple(models[order].tolist()),
+        datasets=tuple(datasets[j] for j in columns),
+        values=values[np.ix_(order, columns)],
+        lower_is_better=tuple(lower[j] for j in columns),
+    )
+
+
+def _directions(datasets: pa.Table) -> dict[str, list[str]]:
+    """The recorded primary metric and mode by dataset."""
+    known = datasets.filter(pc.is_valid(datasets["primary_metric"])).select(["dataset", "primary_metric", "mode"])
+    return {row["dataset"]: [row["primary_metric"], row["mode"]] for row in known.to_pylist()}
+
+
+def _texts(column: pa.ChunkedArray) -> list[str]:
+    """The distinct texts of a dictionary-encoded column."""
+    found: list[str] = pc.unique(column).to_pylist()
+    return found

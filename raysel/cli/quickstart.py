@@ -30,6 +30,7 @@ SLOTS = 2
 STORE_BYTES = 200_000_000
 """Ray's object store: the data of a mini task is a few megabytes."""
 
+
 @click.command()
 @click.option("--target", default="digits", show_default=True, help="What to find a model for; see above.")
 @click.option(

@@ -86,7 +86,9 @@ def _megas(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--gpus-per-trial", "gpus", default="auto", show_default=True, help="auto, or a number such as 0.5.")
 @click.option("--cpus-per-trial", "cpus", default=1.0, show_default=True, type=click.FloatRange(min=0, min_open=True))
 @click.option("--max-concurrent", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]")
-@click.option("--budget", help="What may be spent: 45min, 3h (by the clock) or 2gpu-h. The best so far is selected then.")
+@click.option(
+    "--budget", help="What may be spent: 45min, 3h (by the clock) or 2gpu-h. The best so far is selected then."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and what that costs; train nothing.")
 @click.option("--fresh", is_flag=True, help="Train even what an earlier selection with the same --out finished.")
 @click.option("--storage", help="Where checkpoints go: a folder or URI that all nodes see.  [default: OUT/ray]")
@@ -235,7 +237,9 @@ def _plan(
     from raysel.tune.estimate import epoch_seconds, estimate, storage_bytes
     from raysel.tune.run import recalled
 
-    shortlist = recalled(history=history, target=target, models=tuple(facts), **_recalling(data, facts, wishes, resources))
+    shortlist = recalled(
+        history=history, target=target, models=tuple(facts), **_recalling(data, facts, wishes, resources)
+    )
     by_epoch = epoch_seconds(history, data.name, samples=len(data.train), train=len(data.train), val=len(data.val))
     time = estimate(shortlist.models, by_epoch, epochs=wishes.epochs, first=1 / wishes.epochs)
     stored = storage_bytes([facts[model].parameters for model in shortlist.models], running=wishes.max_concurrent)
@@ -268,7 +272,9 @@ def _selection(
     from raysel.tune.estimate import storage_bytes
     from raysel.tune.run import run_selection
 
-    stored = storage_bytes([one.parameters for one in facts.values()], running=wishes.max_concurrent, top_k=wishes.top_k)
+    stored = storage_bytes(
+        [one.parameters for one in facts.values()], running=wishes.max_concurrent, top_k=wishes.top_k
+    )
     say(f"checkpoints will take up to {stored / 1e9:.2f} GB in {wishes.storage}")
     stopper = None if wishes.budget is None else BudgetStopper(wishes.budget, gpus=resources.get("gpu", 0.0))
     run = wishes.resume or f"raysel-{data.name}-{os.getpid()}"
@@ -285,10 +291,7 @@ def _selection(
             history=history,
             target=target,
             models=tuple(facts),
-            metric=data.metric,
-            mode=data.mode,
             max_t=wishes.epochs,
-            space=wishes.recipe,
             time_attr="epoch",
             max_concurrent=min((n for n in (wishes.max_concurrent, fitting) if n is not None), default=None),
             storage_path=wishes.storage,
@@ -303,9 +306,7 @@ def _selection(
     if over:
         say(f"the budget of {wishes.budget} is spent: the best so far is selected")
     answers = _keep(selected, data, wishes)
-    card = model_card(
-        selected, data, licence=facts[selected.selected].licence, answers=answers, versions=_versions()
-    )
+    card = model_card(selected, data, licence=facts[selected.selected].licence, answers=answers, versions=_versions())
     (wishes.out / "model" / "README.md").write_text(card)
     say(f"{selected.selected}, fine-tuned, is in {wishes.out / 'model'}")
     answer = plain_selection(selected, {}) | {
@@ -335,9 +336,7 @@ def _recalling(
     }
 
 
-def _fine_tune(
-    config: Mapping[str, Any], *, data: "Data", finished: Path | None, workers: int
-) -> None:
+def _fine_tune(config: Mapping[str, Any], *, data: "Data", finished: Path | None, workers: int) -> None:
     """The trainable: a finished run is told again, anything else trained."""
     from raysel.finetune import distributed_trainable, trainable
     from raysel.tune.finished import kept, retell

@@ -78,7 +78,7 @@ def screened(
     for name in names:
         try:
             facts = describe(name)
-        except RayselError as error:  # noqa: PERF203  (each has its own)
+        except RayselError as error:
             if strict:
                 raise
             dropped[name] = str(error)

@@ -147,7 +147,7 @@ def _download_once(name: str, url: str, file: Path) -> None:
                 return
             try:
                 _download(name, url, file)
-            except ModelError:  # noqa: PERF203  (a connection may break)
+            except ModelError:
                 if not left:
                     raise
 

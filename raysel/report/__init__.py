@@ -3,7 +3,7 @@
 from raysel.report.card import model_card
 from raysel.report.plain import plain_history, plain_selection, plain_shortlist
 from raysel.report.sparkline import sparkline
-from raysel.report.tables import history_table, recall_table, plan_table, spending_table, trials_table
+from raysel.report.tables import history_table, plan_table, recall_table, spending_table, trials_table
 
 __all__ = [
     "history_table",

@@ -22,15 +22,17 @@ def model_card(selected: "Selected", data: "Data", *, licence: str | None, answe
     winner, metric = selected.winner, selected.metric
     scores = [score for trial in selected.trials for _, score in trial.curve]
     low, high = min(scores), max(scores)
-    test = "" if selected.test_score is None else f", {selected.test_score:.4f} on {len(data.test)} held out for testing"
+    test = (
+        "" if selected.test_score is None else f", {selected.test_score:.4f} on {len(data.test)} held out for testing"
+    )
     recipe = ", ".join(f"{key} {value}" for key, value in sorted(winner.config.items()))
     head = ["---", f"base_model: {selected.selected}", *([f"license: {licence}"] if licence else []), "---"]
     lines = [
         *head,
         f"# {selected.selected}, fine-tuned on {data.name}",
         "",
-        f"Chosen by [raysel](https://arxiv.org/abs/2404.00069) among {len(selected.shortlist.entries)} recalled models: "
-        f"{metric} {selected.validation_score:.4f} on {len(data.val)} {data.modality} for validation{test}.",
+        f"Chosen by raysel among {len(selected.shortlist.entries)} recalled models: {metric} "
+        f"{selected.validation_score:.4f} on {len(data.val)} {data.modality} for validation{test}.",
         f"Trained on {len(data.train)} {data.modality} ({data.task}). {answers}",
         "",
         f"- Recipe: {recipe}.",

@@ -53,8 +53,8 @@ def estimate(models: Sequence[str], by_epoch: Mapping[str, float], *, epochs: fl
         epochs: How many a trial has.
         first: The part of them at which trials are first judged.
 
-    >>> estimate(["a", "b"], {"a": 60.0, "b": 120.0}, epochs=5, first=0.2)
-    Estimate(least=540.0, likely=540.0, most=900.0, measured=2)
+    >>> estimate(["a", "b"], {"a": 60.0, "b": 120.0}, epochs=4, first=0.5)
+    Estimate(least=540.0, likely=540.0, most=720.0, measured=2)
     """
     known = [by_epoch[model] for model in models if model in by_epoch]
     if not known:
@@ -62,7 +62,8 @@ def estimate(models: Sequence[str], by_epoch: Mapping[str, float], *, epochs: fl
     average, n = float(np.mean(known)), len(models)
     whole = average * epochs
     halved = sum(max(1, n >> fifth) for fifth in range(_FIFTHS)) / _FIFTHS
-    return Estimate(least=whole * (n * first + (1 - first)), likely=whole * halved, most=whole * n, measured=len(known))
+    least, most = whole * (n * first + (1 - first)), whole * n
+    return Estimate(least=least, likely=min(max(least, whole * halved), most), most=most, measured=len(known))
 
 
 def storage_bytes(parameters: Sequence[int], *, running: int | None, top_k: int | None = None) -> int:

@@ -1,0 +1,71 @@
+"""What is known of models without their weights."""
+
+from pathlib import Path
+
+import pytest
+
+from raysel.errors import RayselError
+from raysel.models import describe, load, screened
+from tests.models.conftest import LIBRARIES, TextFamily
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: getattr(library, "family", library.name))
+def test_facts_are_those_of_the_loaded_model(library, tmp_path: Path) -> None:
+    library.make(tmp_path / "m")
+    name = f"file:{tmp_path / 'm'}"
+    facts, bundle = describe(name), load(name)
+    assert facts.parameters == bundle.parameters
+    assert facts.modality == ("texts" if isinstance(library, TextFamily) else "images")
+    assert facts.library == bundle.adapter.library
+    assert facts.licence is None
+
+
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ("---\nlicense: MIT\n---\n# A model", "mit"),
+        ("# A model", None),
+        ("---\nlicense: [a, b]\n---\n", None),
+        ("---\n: : :\n---\n", None),
+    ],
+)
+def test_the_licence_is_that_of_the_card(card: str, licence: str | None, tmp_path: Path) -> None:
+    LIBRARIES[0].make(tmp_path / "m")
+    (tmp_path / "m" / "README.md").write_text(card)
+    assert describe(f"file:{tmp_path / 'm'}").licence == licence
+
+
+@pytest.mark.parametrize(("name", "licence"), [("timm/resnet18.a1_in1k", "apache-2.0"), ("torchvision/resnet18", None)])
+def test_no_weights_are_asked_for(name: str, licence: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    facts = describe(name)
+    assert facts.licence == licence
+    assert facts.parameters == 11_689_512
+
+
+MODELS = ["zoo/latin-vit", "zoo/latin-resnet", "zoo/topics-bert"]
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({}, MODELS),
+        ({"modality": "images"}, MODELS[:2]),
+        ({"modality": "texts"}, MODELS[2:]),
+        ({"max_parameters": 1000}, []),
+        ({"licences": ["mit"]}, []),
+    ],
+)
+def test_screening(options: dict, kept: list[str]) -> None:
+    found, dropped = screened(MODELS, **options)
+    assert list(found) == kept
+    assert [*found, *dropped] == [*kept, *(name for name in MODELS if name not in kept)]
+    assert all(dropped.values())
+
+
+def test_what_cannot_be_had_is_left_out_or_an_error() -> None:
+    found, dropped = screened(["file:/nowhere", "zoo/latin-vit", "hf//"])
+    assert list(found) == ["zoo/latin-vit"]
+    assert "config.json" in dropped["file:/nowhere"]
+    with pytest.raises(RayselError, match="nowhere"):
+        screened(["file:/nowhere"], strict=True)

@@ -5,12 +5,24 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
+from raysel.finetune import Data, Split
 from raysel.recall import Recalled, Shortlist
 from raysel.replay import Outcome
-from raysel.report import plain_selection, plain_shortlist, recall_table, sparkline, spending_table, trials_table
+from raysel.report import (
+    model_card,
+    plain_selection,
+    plain_shortlist,
+    plan_table,
+    recall_table,
+    sparkline,
+    spending_table,
+    trials_table,
+)
+from raysel.tune.estimate import Estimate
 from raysel.tune.run import Selected, TrialOutcome
 
 
@@ -42,11 +54,24 @@ def shortlist() -> Shortlist:
 
 def selected(**changes: Any) -> Selected:
     """A selection in which one of two trials was stopped."""
+    common: dict[str, Any] = {"config": {"lr": 0.1}, "checkpoint": None, "reused": False}
     stopped = TrialOutcome(
-        model="hub/[new]", curve=((1.0, 0.2),), stopped_at=1.0, reason="halved", seconds=2.0, config={}
+        model="hub/[new]",
+        curve=((1.0, 0.2),),
+        stopped_at=1.0,
+        reason="halved",
+        seconds=2.0,
+        test_score=None,
+        **common,
     )
     kept = TrialOutcome(
-        model="zoo/a", curve=((1.0, 0.5), (2.0, 0.75)), stopped_at=None, reason="trained", seconds=4.0, config={}
+        model="zoo/a",
+        curve=((1.0, 0.5), (2.0, 0.75)),
+        stopped_at=None,
+        reason="trained",
+        seconds=4.0,
+        test_score=0.7,
+        **common,
     )
     fields: dict[str, Any] = {
         "selected": "zoo/a",
@@ -58,6 +83,7 @@ def selected(**changes: Any) -> Selected:
         "seconds": 8.12345,
         "shortlist": shortlist(),
         "trials": (kept, stopped),
+        "winner": kept,
     }
     return Selected(**{**fields, **changes})
 
@@ -178,3 +204,24 @@ def test_the_spending_table_marks_what_was_replayed() -> None:
 
 def test_without_baselines_nothing_is_said_to_be_replayed() -> None:
     assert "replayed" not in text(spending_table(selected(), {}))
+
+
+@pytest.mark.parametrize(("licence", "told"), [("mit", "license: mit"), (None, "not known")])
+def test_a_card_says_what_was_chosen_from_and_why(licence: str | None, told: str) -> None:
+    split = Split(np.array(["a", "b"]), np.array([0, 1]))
+    data = Data(
+        name="toy", task="classification", train=split, val=split, test=split, classes=2, class_names=("no", "yes")
+    )
+    card = model_card(selected(), data, licence=licence, answers="It answers.", versions="raysel 0")
+    assert card.startswith("---\nbase_model: zoo/a\n")
+    for part in (told, "accuracy 0.7500 on 2 texts", "0.7000 on 2 held", "hub/[new]", "halved", "no, yes", "lr 0.1"):
+        assert part in card
+
+
+def test_a_plan_says_hours_and_storage() -> None:
+    time = Estimate(least=3600.0, likely=7200.0, most=36000.0, measured=3)
+    shown = text(plan_table(time, 2_000_000_000, {"cpu": 1, "gpu": 0.5}))
+    for part in ("2.00 GB", "0.5 GPU", "3 models"):
+        assert part in shown
+    assert [line.split()[-2:] for line in shown.splitlines()[4:7]] == [["1", "0.5"], ["2", "1"], ["10", "5"]]
+    assert "not known" in text(plan_table(None, 1, {"cpu": 1}))

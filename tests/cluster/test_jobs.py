@@ -55,6 +55,7 @@ def test_a_job_that_fails_says_why_in_one_line(job: Job, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_job_that_is_stopped_ends_and_can_be_gone_on_with(job: Job, tmp_path: Path) -> None:
     asked = [*SELECT, "--models", "zoo/topics-*", *QUICK, "--resume", "stopped", "--json", *places(tmp_path)]
     job("submit", "--no-wait", *SUBMIT, "--submission-id", "stopped", *asked, "--epochs", "300")

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -277,6 +277,7 @@ def _selection(
     from ray import tune
 
     from raysel.cli.progress import ProgressLines
+    from raysel.finetune.export import tested
     from raysel.report import model_card, plain_selection, recall_table, spending_table, trials_table
     from raysel.tune.budget import BudgetStopper
     from raysel.tune.estimate import storage_bytes
@@ -316,6 +317,8 @@ def _selection(
     if over:
         say(f"the budget of {wishes.budget} is spent: the best so far is selected")
     answers = _keep(selected, data, wishes)
+    if selected.test_score is None:  # cut off before its end, where trials are tested
+        selected = replace(selected, test_score=tested(wishes.out / "model", data))
     card = model_card(selected, data, licence=facts[selected.selected].licence, answers=answers, versions=_versions())
     (wishes.out / "model" / "README.md").write_text(card)
     say(f"{selected.selected}, fine-tuned, is in {wishes.out / 'model'}")

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from raysel.finetune.data import Data
@@ -46,3 +47,11 @@ def export(checkpoint: Path, data: Data, folder: Path) -> str:
             config["label_names"] = list(data.class_names)
         file.write_text(json.dumps(config, indent=1) + "\n")
     return told
+
+
+def tested(folder: Path, data: Data) -> float:
+    """The metric of a model that `export` wrote, on the data's test split."""
+    answers = load(f"file:{folder}").predict(data.test.inputs)
+    if data.task == "classification":
+        return data.judge.score(answers.argmax(1), data.test.labels)
+    return data.judge.score(answers[:, 0].astype(np.float64), data.test.labels)

@@ -67,7 +67,7 @@ def trials_table(selected: "Selected") -> Group:
             sparkline([score for _, score in trial.curve], low=low, high=high),
             _number(score),
             f"{last:g}",
-            "selected" if trial.model == selected.selected and trial.stopped_at is None else ended,
+            "selected" if trial is selected.winner else ended,
             trial.reason,
         )
     caption = f"Curves are validation {metric} by step, drawn from {low:.4g} to {high:.4g}."

@@ -40,8 +40,10 @@ class Budget:
         return cls(seconds=float(found[1]) * _UNITS[found[3]], of_gpus=found[2] is not None)
 
     def __str__(self) -> str:
-        unit = "GPU-hours" if self.of_gpus else "hours"
-        return f"{self.seconds / 3600:.3g} {unit}"
+        unit, size = next(
+            (unit, size) for unit, size in reversed(_UNITS.items()) if self.seconds >= size or unit == "s"
+        )
+        return f"{self.seconds / size:g} {'GPU-' if self.of_gpus else ''}{unit}"
 
 
 class BudgetStopper(tune.Stopper):

@@ -15,6 +15,7 @@ from raysel.recall import Propagate, Shortlist
 from raysel.target import Target
 from raysel.tune.cleanup import DropCheckpoints
 from raysel.tune.controller import seconds_of
+from raysel.tune.metrics import SelectionMetrics
 from raysel.tune.recorder import HistoryRecorder
 from raysel.tune.scheduler import TrendScheduler
 from raysel.tune.searcher import RecallSearcher
@@ -27,7 +28,7 @@ class TrialOutcome:
     Args:
         model: The model that it fine-tuned.
         curve: (step, validation score) pairs in the user's direction.
-        stopped_at: The step at which it was stopped; `None` if it was not.
+        stopped_at: The step at which it was stopped, or cut off with the experiment; `None` if it was not.
         reason: Why it was stopped, or how it ended.
         seconds: Seconds of training.
         config: Its other hyperparameters.
@@ -160,7 +161,7 @@ def run_selection(
         stop=stop,
         max_failures=max_failures,
         checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
-        callbacks=[recorder, DropCheckpoints(scheduler), *callbacks],
+        callbacks=[recorder, DropCheckpoints(scheduler), SelectionMetrics(scheduler, target=target), *callbacks],
         verbose=0,
         raise_on_failed_trial=False,
     )
@@ -229,6 +230,8 @@ def _outcome(trial: Trial, scheduler: TrendScheduler, metric: str, sign: float) 
         reason = decision.reason
     elif standing == "failed":
         reason = "failed: see the trial's error file"
+    elif standing == "live":
+        reason = f"cut off at step {last:g} of {scheduler.max_t:g}"
     elif reused:
         reason = f"told again to step {last:g} of {scheduler.max_t:g} from a finished run"
     else:
@@ -236,7 +239,7 @@ def _outcome(trial: Trial, scheduler: TrendScheduler, metric: str, sign: float) 
     return TrialOutcome(
         model=str(trial.config["model"]),
         curve=tuple((step, sign * score) for step, score in curve if math.isfinite(score)),
-        stopped_at=last if standing == "stopped" else None,
+        stopped_at=last if standing in ("stopped", "live") else None,
         reason=reason,
         seconds=seconds_of(result) or 0.0,
         config={key: value for key, value in trial.config.items() if key != "model"},

@@ -156,6 +156,44 @@ def test_a_table_of_texts(folder: Path, docstrings: Path) -> None:
     assert model(**tokenizer("Send a message.", return_tensors="pt")).logits.shape == (1, 3)
 
 
+LONG = ["--models", "zoo/latin-*", "--lr", "0.002", "--batch-size", "8", "--top-k", "3", "--epochs", "40", "--json"]
+
+
+@pytest.mark.slow
+def test_a_budget_is_kept(folder: Path, letters: Path) -> None:
+    out = ["--out", "budget", "--history", "budget-history"]
+    done = raysel(folder, "select", str(letters), *LONG, *out, "--budget", "25s")
+    plain = json.loads(done.stdout)
+    assert plain["over_budget"]
+    assert "the budget of 25 s is spent" in done.stderr
+    assert 0 < plain["steps"] < 3 * 40
+    assert plain["seconds"] < 60
+    assert plain["test_score"] > 1 / 3
+    assert load(f"file:{plain['path']}").outputs == len(LETTERS)
+
+
+@pytest.mark.slow
+def test_a_killed_selection_goes_on(folder: Path, letters: Path) -> None:
+    out = ["--out", "killed", "--history", "killed-history"]
+    command = [sys.executable, "-m", "raysel", "select", str(letters), *LONG, *out]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stderr is not None
+        run = None
+        for line in process.stderr:
+            run = line.split("`--resume ")[1].split("`")[0] if "`--resume " in line else run
+            if "at epoch 6 of 40" in line:
+                process.kill()
+                break
+        process.stderr.read()
+    assert run is not None
+    plain = json.loads(raysel(folder, "select", str(letters), *LONG, *out, "--resume", run).stdout)
+    assert max(len(trial["curve"]) for trial in plain["trials"]) == 40
+    observations = History(folder / "killed-history").observations()
+    validated = observations[observations["split"] == "val"]
+    assert not validated.duplicated(["run_id", "step"]).any()
+    assert len(validated) == plain["steps"], "every point is on record once"
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -18,6 +18,7 @@ from raysel.tune.budget import Budget, BudgetStopper
 )
 def test_amounts(text: str, seconds: float, of_gpus: bool) -> None:
     assert Budget.parse(text) == Budget(seconds=seconds, of_gpus=of_gpus)
+    assert Budget.parse(str(Budget.parse(text)).replace("GPU-", "gpu-")) == Budget.parse(text)
 
 
 @pytest.mark.parametrize("text", ["", "3", "0h", "-1h", "h", "3 days", "1e3s", "gpu-h"])

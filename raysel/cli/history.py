@@ -66,9 +66,20 @@ def _pairs(context: click.Context, option: click.Parameter, pairs: tuple[str, ..
 @click.option(
     "--scale", type=float, default=1.0, show_default=True, help="What values are multiplied by: 0.01 for percentages."
 )
+@click.option("--wide", is_flag=True, help="FILE has a row a model and a column a dataset.")
+@click.option("--without", multiple=True, metavar="COLUMN", help="A column of a wide FILE that is no dataset.")
+@click.option("--prefix", default="", help="What names of models are to begin with: timm/ or hf/.")
 @json_option
 def add(
-    history: str, file: str, mapping: dict[str, str], constants: dict[str, str], scale: float, as_json: bool
+    history: str,
+    file: str,
+    mapping: dict[str, str],
+    constants: dict[str, str],
+    scale: float,
+    wide: bool,
+    without: tuple[str, ...],
+    prefix: str,
+    as_json: bool,
 ) -> None:
     """Add the results in FILE to HISTORY. All of FILE is added, or on an error nothing.
 
@@ -91,7 +102,16 @@ def add(
     from raysel.history import History
     from raysel.history.importers import import_file
 
-    imported = import_file(History(history), file, mapping=mapping, constants=constants, scale=scale)
+    imported = import_file(
+        History(history),
+        file,
+        mapping=mapping,
+        constants=constants,
+        scale=scale,
+        wide=wide,
+        without=without,
+        prefix=prefix,
+    )
     if imported.ignored:
         say(f"left out columns of {file} that are no field: {', '.join(imported.ignored)}")
     if as_json:

@@ -5,7 +5,7 @@ What a file may hold is described in `raysel.history.tidy`, what of an experimen
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,9 @@ def import_file(
     mapping: Mapping[str, str] | None = None,
     constants: Mapping[str, str] | None = None,
     scale: float = 1.0,
+    wide: bool = False,
+    without: Collection[str] = (),
+    prefix: str = "",
 ) -> Imported:
     """Add a file in long form, or the folder of a Ray Tune experiment, to a history.
 
@@ -72,6 +75,9 @@ def import_file(
         mapping: The column of each field that is not in the column of its own name.
         constants: The value of each field that is the same in every row.
         scale: What values are multiplied by (0.01 turns per cent into shares); positive.
+        wide: Whether the file has a row a model (in the column that `mapping` says) and a column of values a dataset.
+        without: Columns of a wide file that are no datasets, such as averages.
+        prefix: What the names of models are to begin with, such as ``timm/``.
 
     Raises:
         OptionError: If the file cannot be read or an option breaks its rule.
@@ -80,7 +86,12 @@ def import_file(
             Nothing is added then.
     """
     if not Path(path).is_dir():
-        return _add(history, read_tidy(path, mapping=mapping, constants=constants, scale=scale))
+        tables = read_tidy(
+            path, mapping=mapping, constants=constants, scale=scale, wide=wide, without=without, prefix=prefix
+        )
+        return _add(history, tables)
+    if wide or without or prefix:
+        raise OptionError("wide", str(path), "a file, with `without` and `prefix` too, and no folder")
     mapping, constants = mapping or {}, dict(constants or {})
     for given, fields in ((mapping, ("model", "step")), (constants, ("dataset", "metric", "mode", "planned_steps"))):
         for field in given:
@@ -153,10 +164,15 @@ def read_tidy(
     mapping: Mapping[str, str] | None = None,
     constants: Mapping[str, str] | None = None,
     scale: float = 1.0,
+    wide: bool = False,
+    without: Collection[str] = (),
+    prefix: str = "",
 ) -> Tables:
     """A file in long form as rows of a history; options and errors are those of `import_file`."""
     _check_scale(scale)
-    tidy = read_fields(Path(path), mapping=mapping or {}, constants=constants or {})
+    tidy = read_fields(
+        Path(path), mapping=mapping or {}, constants=constants or {}, wide=wide, without=without, prefix=prefix
+    )
     rows = {"proxies": _proxies(tidy, scale)} if tidy.kind == "proxies" else _results(tidy, scale)
     return Tables(rows=rows, ignored=tidy.ignored, decides=tidy.has("primary_metric"))
 

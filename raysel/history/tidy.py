@@ -32,7 +32,7 @@ refused, and so are rows that only an ignored column could tell apart.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -113,13 +113,24 @@ class Tidy:
             raise DataError(field, _plain(self.fields[field].iloc[row]), rule, self.source, row + 1)
 
 
-def read_fields(path: Path, *, mapping: Mapping[str, str], constants: Mapping[str, str]) -> Tidy:
-    """Read a file in long form and find its fields.
+def read_fields(
+    path: Path,
+    *,
+    mapping: Mapping[str, str],
+    constants: Mapping[str, str],
+    wide: bool = False,
+    without: Collection[str] = (),
+    prefix: str = "",
+) -> Tidy:
+    """Read a file in long form, or a wide one, and find its fields.
 
     Args:
         path: A CSV file with a header, or a Parquet file (`.parquet`).
         mapping: The column of each field that is not in the column of its own name.
         constants: The value of each field that is the same in every row.
+        wide: Whether the file has a row a model and a column of values a dataset.
+        without: Columns of a wide file that are no datasets.
+        prefix: What the names of models begin with elsewhere, such as ``timm/``.
 
     Raises:
         OptionError: If the file cannot be read or an option breaks its rule.
@@ -127,6 +138,11 @@ def read_fields(path: Path, *, mapping: Mapping[str, str], constants: Mapping[st
         DataError: If a field is missing or a value breaks its rule; rows are counted from 1, the header not among them.
     """
     raw, source = _read(path), path.name
+    if wide:
+        raw = _long(raw, model=mapping.get("model", "model"), without=without, source=source)
+        mapping = {field: column for field, column in mapping.items() if field != "model"}
+    elif without:
+        raise OptionError("without", list(without), "given for a wide file only")
     rules = {rule: constants.get(rule, choices[0]) for rule, choices in _RULES.items()}
     for rule, choices in _RULES.items():
         if rules[rule] not in choices:
@@ -152,6 +168,8 @@ def read_fields(path: Path, *, mapping: Mapping[str, str], constants: Mapping[st
     fields: dict[str, FloatArray | pd.Categorical] = {}
     for field in given:
         values = pd.Series([constants[field]] * len(raw)) if field in constants else raw[columns[field]]
+        if prefix and field == "model":
+            values = prefix + values.astype("string")
         read: _Parser = _numbers if field in _NUMBERS else _text
         required = field in _DUE[kind] or field == "step"
         fields[field], wrong = read(field, values, required, rules["nan"] == "failed")
@@ -166,6 +184,16 @@ def read_fields(path: Path, *, mapping: Mapping[str, str], constants: Mapping[st
         ignored=ignored,
         repeats=rules["repeats"],
     )
+
+
+def _long(raw: pd.DataFrame, *, model: str, without: Collection[str], source: str) -> pd.DataFrame:
+    """A wide table in long form; cells that are empty were not measured."""
+    for column in (model, *without):
+        if column not in raw.columns:
+            raise UnknownNameError(f"column of {source}", column, raw.columns)
+    datasets = [column for column in raw.columns if column != model and column not in without]
+    long = raw.melt(id_vars=[model], value_vars=datasets, var_name="dataset").rename(columns={model: "model"})
+    return long[long["value"].notna() & (long["value"].astype(str) != "")].reset_index(drop=True)
 
 
 def split_of(metric: str) -> tuple[str | None, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -336,3 +337,63 @@ def test_points_of_unheard_runs_do_not_hinder_an_import(history: History, write:
     history.append(observations=points("ghost", [0.5]))
     import_file(history, write(GOOD))
     assert history.matrix().values.tolist() == [[0.5]]
+
+
+TIMM = """model,img_size,top1,top1_err,top5,top5_err,param_count,crop_pct,interpolation
+resnet18.a1_in1k,224,71.49,28.51,90.07,9.93,11.69,0.95,bicubic
+vit_small_patch16_224.augreg_in21k_ft_in1k,224,81.38,18.62,96.13,3.87,22.05,0.9,bicubic
+"""
+RECYCLING = """Unnamed: 0,model_name,avg,20_newsgroup,cola,mnli
+0,roberta-base,83.2,85.281466,83.22,87.98
+1,ibm/ColD-Fusion,84.1,86.364843,84.95,
+"""
+
+
+def test_timm_results_in_one_command(tmp_path: Path) -> None:
+    (tmp_path / "results-imagenet.csv").write_text(TIMM)
+    history = History.create(tmp_path / "history")
+    imported = import_file(
+        history,
+        tmp_path / "results-imagenet.csv",
+        mapping={"value": "top1"},
+        constants={"dataset": "imagenet-1k", "metric": "accuracy", "mode": "max"},
+        scale=0.01,
+        prefix="timm/",
+    )
+    matrix = history.matrix()
+    assert dict(zip(matrix.models, matrix.values[:, 0].round(4).tolist(), strict=True)) == {
+        "timm/resnet18.a1_in1k": 0.7149,
+        "timm/vit_small_patch16_224.augreg_in21k_ft_in1k": 0.8138,
+    }
+    assert "top1_err" in imported.ignored
+
+
+def test_a_wide_table(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(RECYCLING)
+    history = History.create(tmp_path / "history")
+    options: dict[str, Any] = {
+        "mapping": {"model": "model_name"},
+        "constants": {"metric": "score", "mode": "max"},
+        "wide": True,
+        "without": ["avg", "Unnamed: 0"],
+    }
+    import_file(history, tmp_path / "table.csv", prefix="hf/", **options)
+    matrix = history.matrix()
+    assert matrix.models == ("hf/ibm/ColD-Fusion", "hf/roberta-base")
+    assert matrix.datasets == ("20_newsgroup", "cola", "mnli")
+    assert np.isnan(matrix.values).tolist() == [[False, False, True], [False] * 3]
+    assert matrix.values[1].tolist() == [85.281466, 83.22, 87.98]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"wide": True, "mapping": {"model": "name"}}, "no column of table.csv is named 'name'"),
+        ({"wide": True, "mapping": {"model": "model_name"}, "without": ["mean"]}, "is named 'mean'"),
+        ({"without": ["avg"]}, "`without` is"),
+    ],
+)
+def test_bad_wide_tables_are_refused(tmp_path: Path, options: dict[str, Any], says: str) -> None:
+    (tmp_path / "table.csv").write_text(RECYCLING)
+    with pytest.raises(RayselError, match=says):
+        import_file(History.create(tmp_path / "history"), tmp_path / "table.csv", **options)

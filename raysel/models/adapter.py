@@ -70,6 +70,10 @@ class Adapter(ABC, Generic[Given]):
         answer: torch.Tensor = module(batch)
         return answer
 
+    def layered(self, module: nn.Module, batch: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The logits, and (n, width) what hidden layers made of the inputs on average, where that is defined."""
+        return self.logits(module, batch), None
+
     def features(self, entered: torch.Tensor, batch: Any) -> torch.Tensor:
         """(n, d): of what entered the head, the part that the logits come from."""
         return entered.flatten(1)

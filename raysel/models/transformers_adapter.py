@@ -154,6 +154,16 @@ class TransformersTexts(TransformersAdapter[TextTransform]):
         answer: torch.Tensor = module(**batch.tensors).logits
         return answer
 
+    def layered(self, module: nn.Module, batch: Tokens) -> tuple[torch.Tensor, torch.Tensor | None]:
+        answer = module(**batch.tensors, output_hidden_states=True)
+        # What encodes and then decodes has them under the encoder's name; the first are those that entered the layers.
+        states = (getattr(answer, "hidden_states", None) or getattr(answer, "encoder_hidden_states", None) or ())[1:]
+        kept = batch.tensors["attention_mask"][..., None]
+        if not states or any(state.shape != (*kept.shape[:2], states[0].shape[2]) for state in states):
+            return answer.logits, None  # such as those that pool tokens on their way
+        total = torch.stack([(state.float() * kept).sum(1) for state in states]).mean(0)
+        return answer.logits, total / kept.sum(1)
+
     def features(self, entered: torch.Tensor, batch: Tokens) -> torch.Tensor:
         if entered.ndim == 2:
             return entered

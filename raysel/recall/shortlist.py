@@ -71,14 +71,12 @@ class Shortlist:
         if not unscored:
             return self
         entries = tuple(
-            replace(entry, reason=f"{entry.reason}; {unscored[entry.model]}")
-            if entry.model in unscored
-            else entry
+            replace(entry, reason=f"{entry.reason}; {unscored[entry.model]}") if entry.model in unscored else entry
             for entry in self.entries
         )
         told = "; ".join(f"{model} ({why})" for model, why in list(unscored.items())[:_TOLD])
         more = f"; and {len(unscored) - _TOLD} more" if len(unscored) > _TOLD else ""
-        return replace(self, entries=entries, regime=f"{self.regime.removesuffix('.')}. Without some proxy scores: {told}{more}")
+        return replace(self, entries=entries, regime=f"{self.regime} Without some proxy scores: {told}{more}.")
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON: `method`, `proxies`, `regime`, `shortlist`, `clusters`."""

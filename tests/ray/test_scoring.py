@@ -44,21 +44,28 @@ def misbehaving(model: str, inputs: np.ndarray) -> Seen:
     return Seen(features=inputs, probabilities=None)
 
 
-def test_failures_are_told_and_end_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("timeout", "reasons"),
+    [
+        (
+            60.0,
+            {
+                "broken": "cannot be scored: .*weights do not fit",
+                "large": "cannot be scored: .*out of memory.*",
+                "killed": "cannot be scored: its process died",
+                "infinite": "no logme: `features` is '?not finite.*",
+            },
+        ),
+        (2.0, {"hangs": "cannot be scored: its process died, or took longer than 2 s"}),
+    ],
+)
+def test_failures_are_told_and_end_nothing(tmp_path: Path, timeout: float, reasons: dict[str, str]) -> None:
     history = History.create(str(tmp_path / "history"))
-    models = ["broken", "large", "killed", "hangs", "infinite", "sound"]
-    found = scored(history, models, extract=misbehaving, timeout=4.0)
-    assert set(found.scores()["logme"]) == {"sound"}
-    assert set(found.failures) == set(models[:-1])
-    for model, says in {
-        "broken": "cannot be scored: .*weights do not fit",
-        "large": "cannot be scored: .*out of memory.*",
-        "killed": "cannot be scored: its process died",
-        "hangs": "cannot be scored: its process died, or took longer than 4 s",
-        "infinite": "no logme: `features` is '?not finite.*",
-    }.items():
+    found = scored(history, [*reasons, "sound"], extract=misbehaving, timeout=timeout)
+    assert set(found.scores()["logme"]) == set(history.proxies()["model"]) == {"sound"}
+    assert set(found.failures) == set(reasons)
+    for model, says in reasons.items():
         assert re.fullmatch(says, found.failures[model]), found.failures[model]
-    assert set(history.proxies()["model"]) == {"sound"}
 
 
 def pairs() -> tuple[np.ndarray, np.ndarray]:

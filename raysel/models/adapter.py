@@ -39,6 +39,10 @@ class Adapter(ABC, Generic[Given]):
         return cls()
 
     @abstractmethod
+    def family(self, config: Config) -> str:
+        """What its library calls models of this architecture, whatever their size."""
+
+    @abstractmethod
     def build(self, config: Config) -> nn.Module:
         """The module that a configuration describes, in its random initial state."""
 

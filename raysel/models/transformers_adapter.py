@@ -51,6 +51,9 @@ class TransformersAdapter(Adapter[Given]):
             "model_type", config["model_type"], "a type that transformers classifies images or texts with"
         )
 
+    def family(self, config: Config) -> str:
+        return str(config["model_type"])
+
     def build(self, config: Config) -> nn.Module:
         arguments = {key: value for key, value in config.items() if key != "model_type"}
         described = AutoConfig.for_model(config["model_type"], **arguments)

@@ -15,6 +15,7 @@ from raysel.recall import Propagate, Shortlist
 from raysel.target import Target
 from raysel.tune.cleanup import DropCheckpoints
 from raysel.tune.controller import seconds_of
+from raysel.tune.metrics import SelectionMetrics
 from raysel.tune.recorder import HistoryRecorder
 from raysel.tune.scheduler import TrendScheduler
 from raysel.tune.searcher import RecallSearcher
@@ -160,7 +161,7 @@ def run_selection(
         stop=stop,
         max_failures=max_failures,
         checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
-        callbacks=[recorder, DropCheckpoints(scheduler), *callbacks],
+        callbacks=[recorder, DropCheckpoints(scheduler), SelectionMetrics(scheduler, target=target), *callbacks],
         verbose=0,
         raise_on_failed_trial=False,
     )

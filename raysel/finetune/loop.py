@@ -26,13 +26,14 @@ from torch.nn import functional
 from raysel.errors import OptionError, OutOfMemoryError
 from raysel.finetune.ahead import ahead, moved, pinned
 from raysel.finetune.data import Data, Split
-from raysel.finetune.memory import Before, out_of_memory
+from raysel.finetune.memory import Before
 from raysel.finetune.precision import Arithmetic
 from raysel.finetune.recipe import Recipe
 from raysel.finetune.tuning import way_of
 from raysel.finetune.workers import Workers
 from raysel.models import ModelBundle, load
 from raysel.models.adapter import Batch
+from raysel.models.devices import out_of_memory
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Running out of memory: how it is recognised, and how a batch is begun again."""
+"""Running out of memory: how a batch is begun again."""
 
 import random
 from collections.abc import Sequence
@@ -6,15 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-
-
-def out_of_memory(error: RuntimeError) -> bool:
-    """Whether a device's memory ran out.
-
-    >>> out_of_memory(RuntimeError("CUDA error: out of memory")), out_of_memory(RuntimeError("shape mismatch"))
-    (True, False)
-    """
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()
 
 
 @dataclass(frozen=True)

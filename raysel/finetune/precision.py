@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from raysel.finetune.recipe import Precision
+from raysel.models.devices import fastest_type
 
 
 class Arithmetic:
@@ -20,15 +21,9 @@ class Arithmetic:
 
     def __init__(self, precision: Precision, device: torch.device) -> None:
         self.device = device
-        self.dtype = _best(device) if precision == "auto" else getattr(torch, precision)
+        self.dtype = fastest_type(device) if precision == "auto" else getattr(torch, precision)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
 
     def __call__(self) -> AbstractContextManager[None]:
         """A context in which forward passes compute in it."""
         return nullcontext() if self.dtype is torch.float32 else torch.autocast(self.device.type, self.dtype)
-
-
-def _best(device: torch.device) -> torch.dtype:
-    if device.type != "cuda":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

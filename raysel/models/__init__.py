@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from raysel.models.adapter import Adapter
     from raysel.models.bundle import ModelBundle
     from raysel.models.checkpoints import Checkpoint
-    from raysel.models.facts import Facts, describe, screened
+    from raysel.models.facts import Facts, describe, forward_flops, screened
     from raysel.models.image_files import ImageFiles
     from raysel.models.images import ImageTransform
     from raysel.models.loading import Features, create, extract, load
@@ -34,6 +34,7 @@ __all__ = [
     "describe",
     "expand",
     "extract",
+    "forward_flops",
     "load",
     "register",
     "revision",
@@ -53,6 +54,7 @@ _HOMES = {
     "Tokens": "raysel.models.texts",
     "create": "raysel.models.loading",
     "describe": "raysel.models.facts",
+    "forward_flops": "raysel.models.facts",
     "extract": "raysel.models.loading",
     "checkpoint_of": "raysel.models.names",
     "expand": "raysel.models.names",

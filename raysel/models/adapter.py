@@ -39,6 +39,10 @@ class Adapter(ABC, Generic[Given]):
         return cls()
 
     @abstractmethod
+    def family(self, config: Config) -> str:
+        """What its library calls models of this architecture, whatever their size."""
+
+    @abstractmethod
     def build(self, config: Config) -> nn.Module:
         """The module that a configuration describes, in its random initial state."""
 
@@ -69,6 +73,10 @@ class Adapter(ABC, Generic[Given]):
         """(n, outputs) from what the transform made."""
         answer: torch.Tensor = module(batch)
         return answer
+
+    def layered(self, module: nn.Module, batch: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The logits, and (n, width) what hidden layers made of the inputs on average, where that is defined."""
+        return self.logits(module, batch), None
 
     def features(self, entered: torch.Tensor, batch: Any) -> torch.Tensor:
         """(n, d): of what entered the head, the part that the logits come from."""

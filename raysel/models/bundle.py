@@ -1,6 +1,7 @@
 """A loaded model with what is needed to use it, whichever library made it."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from torch import nn
 
 from raysel.errors import OptionError
 from raysel.models.adapter import Adapter, Batch, Config
+from raysel.models.devices import fastest_type, out_of_memory
 from raysel.models.image_files import Inputs
 from raysel.models.images import ImageTransform
 from raysel.models.texts import TextTransform
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -79,30 +83,56 @@ class ModelBundle:
 
     def predict(self, inputs: Inputs, *, batch_size: int = 256) -> NDArray[np.float32]:
         """(n, outputs) logits of a dataset's inputs, with the module in evaluation mode."""
-        return torch.cat([logits for _, logits in self._passes(inputs, batch_size)]).numpy()
+        return self._passes(inputs, batch_size, lambda batch: (self.logits(batch),))[0]
 
-    def features(self, inputs: Inputs, *, batch_size: int = 256) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(n, d) what enters the head, and (n, outputs) the logits, of a dataset's inputs."""
+    def features(self, inputs: Inputs, *, batch_size: int = 256) -> tuple[NDArray[np.float32], ...]:
+        """What proxies look at, in mixed precision on a GPU.
+
+        Returns:
+            (n, d) what enters the head; (n, outputs) the logits; and, for most models of texts, (n, width) the hidden
+            states, averaged over tokens and layers.
+        """
         entered: list[torch.Tensor] = []
-        features, answers = [], []
+        device = self.head.weight.device
+        kind = fastest_type(device)
+
+        def look(batch: Batch) -> tuple[torch.Tensor, ...]:
+            entered.clear()  # of a pass that ran out of memory
+            with torch.autocast(device.type, kind, enabled=kind is not torch.float32):
+                logits, layers = self.adapter.layered(self.module, batch)
+            found = self.adapter.features(entered.pop(), batch), logits
+            return found if layers is None else (*found, layers)
+
         hook = self.head.register_forward_pre_hook(lambda _, entering: entered.append(entering[0]))
         try:
-            for batch, logits in self._passes(inputs, batch_size):
-                features.append(self.adapter.features(entered.pop(), batch).cpu())
-                answers.append(logits)
+            return self._passes(inputs, batch_size, look)
         finally:
             hook.remove()
-        return torch.cat(features).numpy(), torch.cat(answers).numpy()
 
-    def _passes(self, inputs: Inputs, batch_size: int) -> Iterator[tuple[Batch, torch.Tensor]]:
-        """Batch by batch: what the module was given, and its logits on the CPU."""
+    def _passes(
+        self, inputs: Inputs, batch_size: int, look: Callable[[Batch], tuple[torch.Tensor, ...]]
+    ) -> tuple[NDArray[np.float32], ...]:
+        """What `look` sees, batch by batch; where one does not fit the memory, it and those after it are halved."""
         self.module.eval()
         device = self.head.weight.device
-        for start in range(0, len(inputs), batch_size):
-            batch = self.transform(inputs[start : start + batch_size]).to(device)
-            with torch.no_grad():
-                logits = self.logits(batch).cpu()
-            yield batch, logits
+        seen: list[tuple[torch.Tensor, ...]] = []
+        start, size = 0, min(batch_size, len(inputs))
+        while start < len(inputs):
+            try:
+                with torch.no_grad():
+                    given = self.transform(inputs[start : start + size]).to(device)
+                    seen.append(tuple(part.float().cpu() for part in look(given)))
+                start += size
+                continue
+            except (RuntimeError, MemoryError) as error:
+                if size == 1 or not out_of_memory(error):
+                    raise
+            # Out here, since the error holds on to what the pass had made.
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
+            size //= 2
+            logger.warning("%s runs out of memory with %d inputs at once: on with %d", self.name, 2 * size, size)
+        return tuple(torch.cat(parts).numpy() for parts in zip(*seen, strict=True))
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint folder in the library's own format; ``file:<folder>`` names it from then on."""

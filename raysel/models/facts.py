@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from raysel.errors import RayselError
+from raysel.errors import OptionError, RayselError
+from raysel.models.adapter import Batch
 from raysel.models.loading import adapter_of
 from raysel.models.names import configuration_of
+from raysel.models.texts import Tokens
 
 Modality = Literal["images", "texts"]
 
@@ -20,6 +23,7 @@ class Facts:
     Args:
         name: The model.
         library: `timm`, `torchvision` or `transformers`.
+        family: Its architecture, whatever the size, as its library calls it: `resnet`, `bert`, ...
         modality: What it takes: `images` or `texts`.
         parameters: How many it has, with its own head.
         licence: As its card says, in small letters; `None` where that is not known here.
@@ -27,6 +31,7 @@ class Facts:
 
     name: str
     library: str
+    family: str
     modality: Modality
     parameters: int
     licence: str | None
@@ -47,13 +52,62 @@ def describe(name: str) -> Facts:
     adapter = adapter_of(config, name)
     with torch.device("meta"):  # shapes alone, no memory
         parameters = sum(p.numel() for p in adapter.build(config).parameters())
-    return Facts(name=name, library=adapter.library, modality=adapter.modality, parameters=parameters, licence=licence)
+    return Facts(
+        name=name,
+        library=adapter.library,
+        family=adapter.family(config),
+        modality=adapter.modality,
+        parameters=parameters,
+        licence=licence,
+    )
+
+
+def forward_flops(name: str, *, tokens: int = 128) -> int | None:
+    """Floating-point operations of one input's forward pass, a multiplication and an addition counted as two.
+
+    Counted by PyTorch on shapes alone: nothing is computed, and no weights are loaded. Training on the input takes
+    about three times as many, so an epoch's cost is `3 * n * forward_flops` over the device's speed.
+
+    Args:
+        name: The model.
+        tokens: Of a text, at least 1; images have the size that the configuration says (224 pixels if it does not).
+
+    Returns:
+        The count; `None` where what is computed depends on more than shapes.
+
+    Raises:
+        OptionError: If `tokens` is less than 1.
+        UnknownNameError, ModelError, OptionError: As `describe`.
+
+    >>> forward_flops("zoo/latin-vit")
+    2806368
+    """
+    if tokens < 1:
+        raise OptionError("tokens", tokens, "at least 1")
+    config, _ = configuration_of(name)
+    adapter = adapter_of(config, name)
+    with torch.device("meta"):
+        module = adapter.build(config).eval()
+        if adapter.modality == "texts":
+            # Without a mask, which models look into.
+            batch: Batch = Tokens({"input_ids": torch.ones(1, tokens, dtype=torch.long)})
+        else:
+            transform = adapter.transform(config, None)
+            batch = torch.zeros(1, len(transform.mean), *transform.size)
+        counter = FlopCounterMode(display=False)
+        try:
+            with torch.no_grad(), counter:
+                adapter.logits(module, batch)
+        except Exception:  # each operation that looks at values has its own
+            return None
+    return counter.get_total_flops()
 
 
 def screened(
     names: Iterable[str],
     *,
     modality: Modality | None = None,
+    min_parameters: float | None = None,
     max_parameters: float | None = None,
     licences: Collection[str] = (),
     strict: bool = False,
@@ -63,6 +117,7 @@ def screened(
     Args:
         names: The candidates.
         modality: What they must take.
+        min_parameters: How many parameters they must have.
         max_parameters: How many parameters they may have.
         licences: Which licences will do; any if empty. A licence that is not known will not.
         strict: Whether a model that cannot be had is an error.
@@ -87,6 +142,8 @@ def screened(
             dropped[name] = f"takes {facts.modality}, not {modality}"
         elif max_parameters is not None and facts.parameters > max_parameters:
             dropped[name] = f"has {facts.parameters / 1e6:.1f} million parameters, more than {max_parameters / 1e6:g}"
+        elif min_parameters is not None and facts.parameters < min_parameters:
+            dropped[name] = f"has {facts.parameters / 1e6:.1f} million parameters, fewer than {min_parameters / 1e6:g}"
         elif wanted and facts.licence not in wanted:
             dropped[name] = f"has the licence {facts.licence or 'not known'}, none of {', '.join(sorted(wanted))}"
         else:

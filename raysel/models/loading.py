@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from raysel.errors import OptionError, RayselError
 from raysel.models.adapter import Adapter, Config
 from raysel.models.bundle import ModelBundle
+from raysel.models.devices import device_here
 from raysel.models.image_files import Inputs
 from raysel.models.names import checkpoint_of
 from raysel.models.texts import TextTransform
@@ -31,10 +32,13 @@ class Features:
         features: (n, d) what enters the model's head.
         probabilities: (n, n_source) class probabilities of its original head, rows summing to 1, or `None` where that
             head is no classifier.
+        layers: (n, width) hidden states, averaged over a text's tokens and the model's layers; `None` for images, and
+            where layers differ in shape.
     """
 
     features: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None
+    layers: NDArray[np.float32] | None = None
 
 
 def create(config: Config, *, seed: int, name: str = "created", transform: TextTransform | None = None) -> ModelBundle:
@@ -85,7 +89,9 @@ def load(name: str, *, outputs: int | None = None, seed: int = 0) -> ModelBundle
 
 
 def extract(name: str, inputs: Inputs, *, batch_size: int = 256) -> Features:
-    """Features and class probabilities of `inputs` from the pre-trained model that `name` stands for.
+    """Features and class probabilities of `inputs` from the pre-trained model that `name` stands for, in one pass.
+
+    On a GPU, if this process sees one, in mixed precision. A batch that does not fit the memory is halved, down to one.
 
     A checkpoint without a head has no probabilities. Where its library puts a further layer before the head that the
     checkpoint lacks (RoBERTa's), the features pass through that layer as drawn from seed 0.
@@ -97,12 +103,14 @@ def extract(name: str, inputs: Inputs, *, batch_size: int = 256) -> Features:
 
     Raises:
         UnknownNameError, ModelError, OptionError: As `load`.
+        RuntimeError, MemoryError: If not even one input fits the memory.
     """
     bundle, headed = _read(name, seed=0)
-    features, logits = bundle.features(inputs, batch_size=batch_size)
+    bundle.module.to(device_here())
+    features, logits, *layers = bundle.features(inputs, batch_size=batch_size)
     classifies = headed and bundle.outputs > 1
     probabilities = torch.from_numpy(logits).double().softmax(1).float().numpy() if classifies else None
-    return Features(features, probabilities)
+    return Features(features, probabilities, layers[0] if layers else None)
 
 
 def _read(name: str, seed: int) -> tuple[ModelBundle, bool]:

@@ -17,6 +17,9 @@ class TimmAdapter(Adapter[ImageTransform]):
 
     library = "timm"
 
+    def family(self, config: Config) -> str:
+        return str(timm.models.model_entrypoint(config["architecture"]).__module__.rpartition(".")[2])
+
     def build(self, config: Config) -> nn.Module:
         return _create(config, pretrained=False, pretrained_cfg=config["pretrained_cfg"])
 

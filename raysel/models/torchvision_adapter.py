@@ -29,6 +29,9 @@ class TorchvisionAdapter(Adapter[ImageTransform]):
 
     library = "torchvision"
 
+    def family(self, config: Config) -> str:
+        return str(_builder(config["builder"]).__module__.rpartition(".")[2])
+
     def build(self, config: Config) -> nn.Module:
         module: nn.Module = _builder(config["builder"])(num_classes=config["num_classes"], **config["arguments"])
         return module

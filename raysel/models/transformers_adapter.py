@@ -51,6 +51,9 @@ class TransformersAdapter(Adapter[Given]):
             "model_type", config["model_type"], "a type that transformers classifies images or texts with"
         )
 
+    def family(self, config: Config) -> str:
+        return str(config["model_type"])
+
     def build(self, config: Config) -> nn.Module:
         arguments = {key: value for key, value in config.items() if key != "model_type"}
         described = AutoConfig.for_model(config["model_type"], **arguments)
@@ -153,6 +156,16 @@ class TransformersTexts(TransformersAdapter[TextTransform]):
     def logits(self, module: nn.Module, batch: Tokens) -> torch.Tensor:
         answer: torch.Tensor = module(**batch.tensors).logits
         return answer
+
+    def layered(self, module: nn.Module, batch: Tokens) -> tuple[torch.Tensor, torch.Tensor | None]:
+        answer = module(**batch.tensors, output_hidden_states=True)
+        # What encodes and then decodes has them under the encoder's name; the first are those that entered the layers.
+        states = (getattr(answer, "hidden_states", None) or getattr(answer, "encoder_hidden_states", None) or ())[1:]
+        kept = batch.tensors["attention_mask"][..., None]
+        if not states or any(state.shape != (*kept.shape[:2], states[0].shape[2]) for state in states):
+            return answer.logits, None  # such as those that pool tokens on their way
+        total = torch.stack([(state.float() * kept).sum(1) for state in states]).mean(0)
+        return answer.logits, total / kept.sum(1)
 
     def features(self, entered: torch.Tensor, batch: Tokens) -> torch.Tensor:
         if entered.ndim == 2:

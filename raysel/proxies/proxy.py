@@ -19,13 +19,14 @@ class Proxy:
     Args:
         name: Names it in options and in the history.
         version: Changes whenever the same arrays would score otherwise, so that recorded scores are not mixed.
-        needs: The arrays it looks at: the model's `features`, or the class `probabilities` of its original head.
+        needs: The arrays it looks at: the model's `features`, which enter its head; its `layers`, features averaged
+            over a text's tokens and the hidden layers; or the class `probabilities` of its original head.
         tasks: The tasks it is defined for.
         score: Its formula.
     """
 
     name: str
     version: str
-    needs: Literal["probabilities", "features"]
+    needs: Literal["probabilities", "features", "layers"]
     tasks: tuple[Task, ...]
     score: Score

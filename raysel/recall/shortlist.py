@@ -1,10 +1,12 @@
 """What a recall answers: the models worth fine-tuning, and why."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 import numpy as np
+
+_TOLD = 5  # models that could not be scored, by name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,22 @@ class Shortlist:
         spread = float(scores.std())
         z = (scores - scores.mean()) / spread if spread > 0 else np.zeros_like(scores)
         return dict(zip(self.models, z.tolist(), strict=True))
+
+    def explained(self, unscored: Mapping[str, str]) -> "Shortlist":
+        """The same, saying which candidates lack proxy scores.
+
+        Args:
+            unscored: By model, what it lacks and why.
+        """
+        if not unscored:
+            return self
+        entries = tuple(
+            replace(entry, reason=f"{entry.reason}; {unscored[entry.model]}") if entry.model in unscored else entry
+            for entry in self.entries
+        )
+        told = "; ".join(f"{model} ({why})" for model, why in list(unscored.items())[:_TOLD])
+        more = f"; and {len(unscored) - _TOLD} more" if len(unscored) > _TOLD else ""
+        return replace(self, entries=entries, regime=f"{self.regime} Without some proxy scores: {told}{more}.")
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON: `method`, `proxies`, `regime`, `shortlist`, `clusters`."""

@@ -1,7 +1,9 @@
 """Proxy scores on the target, computed by Ray tasks and kept in the history."""
 
+import faulthandler
 import hashlib
 import logging
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,20 +11,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import ray
+from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
 from raysel import models
-from raysel.errors import HistoryError, OptionError
+from raysel.errors import HistoryError, OptionError, RayselError
 from raysel.history import History
-from raysel.proxies import PROXIES
+from raysel.proxies import Proxy, proxy_named
 from raysel.target import Target
 
 logger = logging.getLogger(__name__)
 
 Scores = dict[str, dict[str, float]]
 
+_KEPT_TOGETHER = 100  # rows: what a driver that dies loses, against files in the history
+
 
 class ProxyScoring:
     """Scores models on a target: one Ray task a model, several at a time, none computed twice.
+
+    A model that cannot be scored, whatever happens to it, is left without scores; `failures` says why, by model.
 
     Args:
         history: Where scores are looked up and kept (under model, dataset, fingerprint of the data, proxy and version).
@@ -32,6 +39,7 @@ class ProxyScoring:
         extract: See `RecallSearcher`.
         resources: Resources of one task: `cpu`, `gpu` and custom ones.
         max_samples: How many samples to look at, at most.
+        timeout: Seconds that one model may take.
         seed: Draws the samples.
     """
 
@@ -45,33 +53,38 @@ class ProxyScoring:
         extract: Callable[[str, Any], Any] | None,
         resources: Mapping[str, float],
         max_samples: int,
+        timeout: float,
         seed: int,
     ) -> None:
         self._history, self._target, self._extract = history, target, extract
         self._proxies, self._models = tuple(proxies), tuple(models)
+        self._timeout = timeout
         self._task: Any = ray.remote(_score_model).options(
+            max_retries=0,  # what was killed for its memory once would be again, and Ray would never give up
             num_cpus=resources.get("cpu", 1),
             num_gpus=resources.get("gpu", 0),
             resources={name: amount for name, amount in resources.items() if name not in ("cpu", "gpu")},
         )
-        taken: Any = ray.remote(_take_samples).options(num_returns=2).remote(target, max_samples, seed)
-        self._samples, self._fingerprint_ref = taken
+        taken: Any = ray.remote(_take_samples).options(num_returns=2).remote(target, models, max_samples, seed)
+        self._samples, self._told_ref = taken
         self._fingerprint: str | None = None
-        self._pending: dict[Any, str] = {}
+        self._revisions: dict[str, str] = {}
+        self._pending: dict[Any, tuple[str, float]] = {}
+        self.failures: dict[str, str] = {}
         self._scores: Scores = {}
         self._rows: list[dict[str, Any]] = []
 
     def poll(self) -> bool:
         """Take in what has finished; true when nothing is pending any more. Never blocks."""
         if self._fingerprint is None:
-            if not ray.wait([self._fingerprint_ref], timeout=0)[0]:
+            if not ray.wait([self._told_ref], timeout=0)[0]:
                 return False
-            self._fingerprint = ray.get(self._fingerprint_ref)
+            self._fingerprint, self._revisions = ray.get(self._told_ref)
             self._start()
         done = ray.wait(list(self._pending), num_returns=len(self._pending), timeout=0)[0] if self._pending else []
         for ref in done:
-            self._take(self._pending.pop(ref), ref)
-        if not self._pending and self._rows:
+            self._take(*self._pending.pop(ref), ref)
+        if self._rows and (not self._pending or len(self._rows) >= _KEPT_TOGETHER):
             self._keep()
         return not self._pending
 
@@ -90,13 +103,13 @@ class ProxyScoring:
         for model in self._models:
             missing = [proxy for proxy in self._proxies if proxy not in self._scores.get(model, {})]
             if missing:
-                ref = self._task.remote(model, missing, self._samples, self._target.task, self._extract)
-                self._pending[ref] = model
+                ref = self._task.remote(model, missing, self._samples, self._target.task, self._extract, self._timeout)
+                self._pending[ref] = model, time.monotonic()
         logger.info("scoring %d of %d models on %s", len(self._pending), len(self._models), self._target.name)
 
     def _cached(self) -> Scores:
         table = self._history.proxies()
-        versions = {proxy: PROXIES[proxy].version for proxy in self._proxies}
+        versions = {proxy: proxy_named(proxy).version for proxy in self._proxies}
         known = table[
             (table["dataset"] == self._target.name)
             & (table["fingerprint"] == self._fingerprint)
@@ -104,29 +117,33 @@ class ProxyScoring:
         ]
         scores: Scores = {}
         for row in known.to_dict("records"):
-            if versions.get(row["proxy"]) == row["version"]:
+            current = self._revisions.get(row["model"], row["revision"])
+            if versions.get(row["proxy"]) == row["version"] and current == row["revision"]:
                 scores.setdefault(row["model"], {})[row["proxy"]] = float(row["value"])
         return scores
 
-    def _take(self, model: str, ref: Any) -> None:
+    def _take(self, model: str, begun: float, ref: Any) -> None:
         try:
-            results = ray.get(ref)
+            revision, results = ray.get(ref)
         except Exception as error:  # whatever a model's own code raises must not end the selection
-            logger.warning("%s cannot be scored on %s: %s", model, self._target.name, _last_line(error))
+            self.failures[model] = f"cannot be scored: {_why(error, self._timeout, time.monotonic() - begun)}"
+            logger.warning("%s on %s %s", model, self._target.name, self.failures[model])
             return
         for proxy, (value, seconds, problem) in results.items():
             if problem is not None:
                 logger.warning("%s has no %s on %s: %s", model, proxy, self._target.name, problem)
+                self.failures[model] = f"no {proxy}: {problem}"
                 continue
             logger.info("%s: %s %.4f on %s (%.2f s)", model, proxy, value, self._target.name, seconds)
             self._scores.setdefault(model, {})[proxy] = value
             self._rows.append(
                 {
                     "model": model,
+                    "revision": revision,
                     "dataset": self._target.name,
                     "fingerprint": self._fingerprint,
                     "proxy": proxy,
-                    "version": PROXIES[proxy].version,
+                    "version": proxy_named(proxy).version,
                     "value": value,
                     "seconds": seconds,
                 }
@@ -140,8 +157,10 @@ class ProxyScoring:
         self._rows = []
 
 
-def _take_samples(target: Target, max_samples: int, seed: int) -> tuple[tuple[Any, Any], str]:
-    """A task: the samples that proxies look at, and the fingerprint of all of them."""
+def _take_samples(
+    target: Target, names: Sequence[str], max_samples: int, seed: int
+) -> tuple[tuple[Any, Any], tuple[str, dict[str, str]]]:
+    """A task: the samples that proxies look at; the fingerprint of all of them, and the revisions of folders."""
     if target.samples is None:
         raise OptionError("samples", None, "a function that returns (inputs, labels)")
     inputs, labels = target.samples()
@@ -150,7 +169,16 @@ def _take_samples(target: Target, max_samples: int, seed: int) -> tuple[tuple[An
         raise OptionError("samples", (len(inputs), labels.shape), "inputs and labels of one length, at least 2")
     chosen = subsample(labels, task=target.task, size=max_samples, seed=seed)
     taken = [inputs[i] for i in chosen] if isinstance(inputs, list | tuple) else inputs[chosen]
-    return (taken, labels[chosen]), fingerprint(inputs, labels)
+    # A model of a hub stays at the revision that the cache has; a folder is easily written over.
+    folders = {name: _revision(name) for name in names if name.startswith("file:")}
+    return (taken, labels[chosen]), (fingerprint(inputs, labels), folders)
+
+
+def _revision(model: str) -> str:
+    try:
+        return models.revision(model)
+    except (RayselError, OSError):
+        return ""  # that it cannot be read is said when it is scored
 
 
 def subsample(labels: Any, *, task: str, size: int, seed: int) -> Any:
@@ -184,33 +212,49 @@ def fingerprint(inputs: Any, labels: Any) -> str:
 
 
 def _score_model(
-    model: str, proxies: Sequence[str], samples: tuple[Any, Any], task: str, extract: Callable[[str, Any], Any] | None
-) -> dict[str, tuple[float, float, str | None]]:
-    """A task: (value, seconds, problem) by proxy; one forward pass feeds them all."""
-    inputs, labels = samples
-    began = time.perf_counter()
-    found = (extract or models.extract)(model, inputs)
-    passed = time.perf_counter() - began
-    results: dict[str, tuple[float, float, str | None]] = {}
-    for name in proxies:
-        proxy, began = PROXIES[name], time.perf_counter()
-        needed = getattr(found, proxy.needs)
-        problem = None
-        value = float("nan")
-        if task not in proxy.tasks:
-            problem = f"{name} is not defined for {task}"
-        elif needed is None:
-            problem = f"the model gives no {proxy.needs}"
+    model: str,
+    proxies: Sequence[str],
+    samples: tuple[Any, Any],
+    task: str,
+    extract: Callable[[str, Any], Any] | None,
+    timeout: float,
+) -> tuple[str, dict[str, tuple[float, float, str | None]]]:
+    """A task: the model's revision and (value, seconds, problem) by proxy; one forward pass feeds them all."""
+    # Ends this process whatever it hangs in, and leaves in Ray's logs where that was.
+    faulthandler.dump_traceback_later(timeout, exit=True, file=sys.__stderr__ or 2)
+    try:
+        inputs, labels = samples
+        began = time.perf_counter()
+        found = (extract or models.extract)(model, inputs)
+        passed = time.perf_counter() - began
+        revision = _revision(model) if extract is None else ""
+        return revision, {name: _scored(proxy_named(name), found, labels, task, passed) for name in proxies}
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _scored(proxy: Proxy, found: Any, labels: Any, task: str, passed: float) -> tuple[float, float, str | None]:
+    """(value, seconds, problem) of one proxy; the seconds count those of the forward pass."""
+    began, value, problem = time.perf_counter(), float("nan"), None
+    needed = getattr(found, proxy.needs, None)
+    if task not in proxy.tasks:
+        problem = f"{proxy.name} is not defined for {task}"
+    elif needed is None:
+        problem = f"the model gives no {proxy.needs}"
+    else:
+        try:
+            value = float(proxy.score(np.asarray(needed), labels, task=task))
+        except (ValueError, ArithmeticError) as error:
+            problem = str(error)
         else:
-            try:
-                value = float(proxy.score(np.asarray(needed), labels, task=task))
-            except (ValueError, ArithmeticError) as error:
-                problem = str(error)
-            else:
-                problem = None if np.isfinite(value) else f"the score is {value}"
-        results[name] = (value, passed + time.perf_counter() - began, problem)
-    return results
+            problem = None if np.isfinite(value) else f"the score is {value}"
+    return value, passed + time.perf_counter() - began, problem
 
 
-def _last_line(error: BaseException) -> str:
+def _why(error: Exception, timeout: float, waited: float) -> str:
+    """Why a task failed, in a line."""
+    if isinstance(error, OutOfMemoryError):
+        return "its process was killed, since the machine's memory ran out"
+    if isinstance(error, WorkerCrashedError):  # what the watchdog ends looks the same, but not so soon
+        return f"its process died, or took longer than {timeout:g} s" if waited >= timeout else "its process died"
     return (str(error).strip() or type(error).__name__).splitlines()[-1]

@@ -14,7 +14,7 @@ from ray.tune.search import Searcher
 
 from raysel.errors import OptionError, UnknownNameError
 from raysel.history import History
-from raysel.proxies import PROXIES
+from raysel.proxies import proxy_named
 from raysel.recall import METHODS, PROPAGATIONS, Clustering, Propagate, Shortlist, cluster, rank, to_score
 from raysel.target import Target
 from raysel.tune.scoring import ProxyScoring
@@ -42,11 +42,12 @@ class RecallSearcher(Searcher):
         configs_per_model: How many draws of the rest of the space each model is tried with, at least 1.
         inner: Another searcher that samples the rest of the space instead.
         extract: Called on a worker with a model's name and the target's inputs, returns an object with `features`
-            (n_samples, n_features) and `probabilities` (n_samples, n_source_classes) or `None`; by default
-            `raysel.models.extract`.
+            (n_samples, n_features), `probabilities` (n_samples, n_source_classes) or `None`, and perhaps `layers` for
+            proxies such as `logme@layers`; by default `raysel.models.extract`.
         proxy_resources: Resources of one proxy task, such as `{"cpu": 1, "gpu": 0.5}`.
         max_samples: Proxies look at this many samples of the target at most, at least 2 (drawn with the seed, every
             class kept in proportion).
+        proxy_timeout: Seconds that scoring one model may take, its download included; then it goes without a score.
         model_key: The space's key that holds the model.
         metric: The result to optimise; from Tune where not given.
         mode: `max` or `min`; from Tune where not given.
@@ -75,6 +76,7 @@ class RecallSearcher(Searcher):
         extract: Callable[[str, Any], Any] | None = None,
         proxy_resources: Mapping[str, float] | None = None,
         max_samples: int = 1000,
+        proxy_timeout: float = 1800.0,
         model_key: str = "model",
         metric: str | None = None,
         mode: str | None = None,
@@ -97,6 +99,8 @@ class RecallSearcher(Searcher):
         ):
             if isinstance(number, bool) or not isinstance(number, int) or number < least:
                 raise OptionError(name, number, f"an integer of at least {least}")
+        if not (math.isfinite(proxy_timeout) and proxy_timeout > 0):
+            raise OptionError("proxy_timeout", proxy_timeout, "a positive number of seconds")
         if tau is not None and not (math.isfinite(tau) and tau >= 0):
             raise OptionError("tau", tau, "a finite distance of at least 0")
         self._target = Target.of(target)
@@ -104,14 +108,14 @@ class RecallSearcher(Searcher):
             raise OptionError("proxies", proxies, "a list of names, or scores by model")
         if proxies and not isinstance(proxies, Mapping):
             for proxy in proxies:
-                if proxy not in PROXIES:
-                    raise UnknownNameError("proxy", proxy, PROXIES)
+                proxy_named(proxy)
             if self._target.samples is None:
                 raise OptionError("target", self._target.name, "a Target with `samples`, which proxies look at")
         self._store, self._history = history, history.pinned(history.parts())
         self._proxies, self._top_k, self._method, self._tau = proxies, top_k, method, tau
         self._propagate, self._configs_per_model, self._inner = propagate, configs_per_model, inner
         self._extract, self._proxy_resources, self._max_samples = extract, dict(proxy_resources or {}), max_samples
+        self._proxy_timeout = proxy_timeout
         self._model_key, self._seed = model_key, seed
         self.max_concurrent: int | None = None
         self._candidates: tuple[str, ...] | None = None
@@ -146,7 +150,7 @@ class RecallSearcher(Searcher):
         else:
             self._draws = [draw(rest, seed=self._seed, number=n) for n in range(self._configs_per_model)]
         if not self._proxies or isinstance(self._proxies, Mapping):
-            self._rank({"given": self._proxies} if isinstance(self._proxies, Mapping) and self._proxies else {})
+            self._rank({"given": self._proxies} if isinstance(self._proxies, Mapping) and self._proxies else {}, {})
         self._warn_if_cut(spec.get("num_samples", -1))
         return True
 
@@ -229,13 +233,14 @@ class RecallSearcher(Searcher):
                 extract=self._extract,
                 resources=self._proxy_resources,
                 max_samples=self._max_samples,
+                timeout=self._proxy_timeout,
                 seed=self._seed,
             )
         if not self._scoring.poll():
             return False
-        scores = self._scoring.scores()
+        scores, failures = self._scoring.scores(), self._scoring.failures
         self._scoring = None
-        self._rank(scores)
+        self._rank(scores, failures)
         return True
 
     def _clustered(self) -> tuple[Any, Clustering]:
@@ -246,8 +251,8 @@ class RecallSearcher(Searcher):
     def _known(self) -> tuple[str, ...]:
         return self._candidates or ()
 
-    def _rank(self, scores: Mapping[str, Mapping[str, float]]) -> None:
-        """Rank with proxy scores, by proxy and model."""
+    def _rank(self, scores: Mapping[str, Mapping[str, float]], unscored: Mapping[str, str]) -> None:
+        """Rank with proxy scores, by proxy and model; the others' reasons go with the shortlist."""
         if self._method == "paper" and scores:
             best = max(scores, key=lambda proxy: len(scores[proxy]))
             scores = {best: scores[best]}
@@ -262,7 +267,7 @@ class RecallSearcher(Searcher):
             propagate=self._propagate,
             recorded={proxy: self._recorded(proxy) for proxy in scores},
             seed=self._seed,
-        )
+        ).explained(unscored)
         logger.info("recalled %s: %s", ", ".join(self._shortlist.models), self._shortlist.regime)
 
     def _recorded(self, proxy: str) -> dict[tuple[str, str], float]:

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
-from raysel.errors import RayselError
-from raysel.models import describe, load, screened
+from raysel.errors import OptionError, RayselError
+from raysel.models import Tokens, describe, forward_flops, load, screened
 from tests.models.conftest import LIBRARIES, TextFamily
 
 
@@ -18,6 +21,38 @@ def test_facts_are_those_of_the_loaded_model(library, tmp_path: Path) -> None:
     assert facts.modality == ("texts" if isinstance(library, TextFamily) else "images")
     assert facts.library == bundle.adapter.library
     assert facts.licence is None
+    family = getattr(library, "family", {"timm": "vision_transformer", "torchvision": "densenet"}.get(library.name))
+    assert facts.family == (family or "resnet")
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: getattr(library, "family", library.name))
+def test_operations_are_those_of_a_real_pass(library, tmp_path: Path) -> None:
+    library.make(tmp_path / "m")
+    name = f"file:{tmp_path / 'm'}"
+    bundle, tokens = load(name), 10
+    side = {"timm": 16, "torchvision": 32}.get(library.name, 224)
+    batch = torch.zeros(1, 3, side, side)
+    if isinstance(library, TextFamily):
+        batch = Tokens({"input_ids": torch.ones(1, tokens, dtype=torch.long)})
+    # PyTorch does not count the processor's fused attention.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        bundle.module.eval()
+        bundle.logits(batch)
+    counted = forward_flops(name, tokens=tokens)
+    if getattr(library, "family", None) == "xlnet":  # makes tensors on the processor as it goes
+        assert counted is None
+    else:
+        assert counted == counter.get_total_flops() > 0
+
+
+def test_operations_of_known_models() -> None:
+    # 1.81 thousand million multiplications with an addition each, as the paper and torchvision count them.
+    assert forward_flops("torchvision/resnet18") == pytest.approx(2 * 1.81e9, rel=0.01)
+    assert forward_flops("timm/resnet18.a1_in1k") == forward_flops("torchvision/resnet18")
+    longer, shorter = (forward_flops("zoo/topics-bert", tokens=tokens) for tokens in (64, 32))
+    assert longer > 2 * shorter > 0
+    with pytest.raises(OptionError, match="tokens"):
+        forward_flops("zoo/topics-bert", tokens=0)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +88,8 @@ MODELS = ["zoo/latin-vit", "zoo/latin-resnet", "zoo/topics-bert"]
         ({"modality": "images"}, MODELS[:2]),
         ({"modality": "texts"}, MODELS[2:]),
         ({"max_parameters": 1000}, []),
+        ({"min_parameters": 1000}, MODELS),
+        ({"min_parameters": 1e9}, []),
         ({"licences": ["mit"]}, []),
     ],
 )

@@ -233,6 +233,26 @@ def test_pickled_weights_are_refused(caches: Caches) -> None:
         models.load(f"file:{caches.room / 'm'}")
 
 
+@pytest.mark.parametrize(("kind", "loads"), [("roberta", True), ("own", False)])
+def test_code_beside_a_checkpoint_never_runs(caches: Caches, kind: str, loads: bool) -> None:
+    folder = caches.room / "m"
+    TEXTS.make(folder)
+    config = json.loads((folder / "config.json").read_text())
+    names = {f"Auto{what}": "own.Own" for what in ("Config", "Model", "ModelForSequenceClassification")}
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": kind, "auto_map": names}))
+    (folder / "own.py").write_text("raise SystemExit")
+    if kind == "own":
+        config["architectures"] = ["Own"]
+        (folder / "config.json").write_text(json.dumps({**config, "model_type": kind, "auto_map": names}))
+    into_hub(caches.hub, "org/m", folder)
+    if loads:  # a type that transformers has is made by its own code
+        assert models.load("hf/org/m").outputs == 7
+        return
+    for look in (models.describe, models.load):
+        with pytest.raises(OptionError, match="`model_type` is 'own'"):
+            look("hf/org/m")
+
+
 class Code:
     """Unpickled, it would run."""
 

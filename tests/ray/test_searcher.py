@@ -162,6 +162,8 @@ def test_models_without_history_can_stand_beside_others(tmp_path: Path) -> None:
         ({"top_k": True}, OptionError, "top_k"),
         ({"configs_per_model": 0}, OptionError, "configs_per_model"),
         ({"max_samples": 1}, OptionError, "max_samples"),
+        ({"proxy_timeout": 0.0}, OptionError, "proxy_timeout"),
+        ({"proxy_timeout": float("nan")}, OptionError, "proxy_timeout"),
         ({"seed": -1}, OptionError, "seed"),
         ({"method": "best"}, UnknownNameError, "default, paper"),
         ({"propagate": "all"}, UnknownNameError, "propagate"),
@@ -169,6 +171,7 @@ def test_models_without_history_can_stand_beside_others(tmp_path: Path) -> None:
         ({"tau": -1.0}, OptionError, "tau"),
         ({"proxies": "logme"}, OptionError, "proxies"),
         ({"proxies": ["logmee"]}, UnknownNameError, "logme"),
+        ({"proxies": ["leep@layers"]}, UnknownNameError, "logme@layers"),
         ({"proxies": ["logme"]}, OptionError, "samples"),
         ({"target": ""}, OptionError, "target"),
         ({"inner": Counting(), "configs_per_model": 2}, OptionError, "configs_per_model"),
@@ -259,6 +262,8 @@ def test_proxies_are_computed_by_tasks_and_kept(tmp_path: Path) -> None:
     shortlist = ranked("leep", "logme")
     assert shortlist.proxies == ("logme",), "no model has a source head, so leep cannot be had"
     assert set(shortlist.models) == {"m00", "m01", "m02"}
+    assert "Without some proxy scores: " in shortlist.regime
+    assert "m05 (cannot be scored: RuntimeError: a broken checkpoint)" in shortlist.regime
     assert len(calls.read_text().splitlines()) == 12
     assert {line.split()[1] for line in calls.read_text().splitlines()} == {"30"}
     kept = history.proxies()

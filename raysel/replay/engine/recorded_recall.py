@@ -64,7 +64,7 @@ class RecordedRecall(RecallSearcher):
             proxy: {model: scores[proxy][0] for model, scores in found.items() if proxy in scores}
             for proxy in self._proxies
         }
-        self._rank({proxy: scores for proxy, scores in by_proxy.items() if scores})
+        self._rank({proxy: scores for proxy, scores in by_proxy.items() if scores}, {})
         return True
 
 

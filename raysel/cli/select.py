@@ -135,6 +135,7 @@ def select(
     fine-tuned on Ray; those that cannot win are stopped early. OUT/model then holds the best one in its library's own
     format with a card, and the history has every curve. With RAY_ADDRESS set that cluster is used, else this machine.
 
+    After Ctrl-C the history keeps what was learned, and --resume goes on, with the other options as they were.
     Checkpoints of stopped trials are deleted; finished runs are kept under OUT/finished, and a second selection with
     the same data and recipe takes them from there.
 

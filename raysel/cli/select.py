@@ -206,7 +206,14 @@ def _run(
 
         resources = trial_resources(wishes.gpus, cpus=wishes.cpus, facts=facts.values(), recipe=wishes.recipe)
         say("each trial has " + " and ".join(f"{amount:g} {name.upper()}" for name, amount in resources.items()))
-        target = Target(data.name, task=data.task, samples=partial(_samples, data))
+        target = Target(
+            data.name,
+            task=data.task,
+            samples=partial(_samples, data),
+            classes=data.classes,
+            size=len(data.train),
+            fingerprint=data.fingerprint,
+        )
         if wishes.dry_run:
             return _plan(data, facts, wishes, left_out, history=history, target=target, resources=resources)
         return _selection(data, facts, wishes, left_out, history=history, target=target, resources=resources)
@@ -241,7 +248,7 @@ def _plan(
     shortlist = recalled(
         history=history, target=target, models=tuple(facts), **_recalling(data, facts, wishes, resources)
     )
-    by_epoch = epoch_seconds(history, data.name, samples=len(data.train), train=len(data.train), val=len(data.val))
+    by_epoch = epoch_seconds(history, data.name, train=len(data.train), val=len(data.val))
     time = estimate(shortlist.models, by_epoch, epochs=wishes.epochs, first=1 / wishes.epochs)
     stored = storage_bytes([facts[model].parameters for model in shortlist.models], running=wishes.max_concurrent)
     answer = {

@@ -273,6 +273,7 @@ class HistoryRecorder(Callback):
             "run_id": name,
             "model": run.model,
             "dataset": self._target.name,
+            "fingerprint": self._target.fingerprint,
             "config": run.config,
             "seed": run.seed,
             "status": run.status,
@@ -284,6 +285,8 @@ class HistoryRecorder(Callback):
         return {
             "dataset": self._target.name,
             "task": self._target.task,
+            "classes": self._target.classes,
+            "size": self._target.size,
             "primary_metric": self._scored_by(),
             "mode": self._direction(),
         }

@@ -42,7 +42,7 @@ def select(folder: Path, **options: Any) -> Selected:
     return run_selection(
         table_trainable(noisy_table(3), log=folder / "log"),
         history=History(folder / "history"),
-        target=Target(TARGET),
+        target=Target(TARGET, classes=2, size=70, fingerprint="f00d"),
         models=MODELS,
         metric="accuracy",
         mode="max",
@@ -74,7 +74,10 @@ def test_ctrl_c_selects_nothing_and_the_run_goes_on_as_if_undisturbed(tmp_path: 
     assert {curve.status for curve in learned} <= {"running", "stopped"}
 
     assert told(select(disturbed, resume=True)) == told(expected)
-    points = History(disturbed / "history").observations()
+    recorded = History(disturbed / "history")
+    assert set(recorded.runs().query("dataset == @TARGET")["fingerprint"]) == {"f00d"}
+    assert recorded.datasets().set_index("dataset").loc[TARGET, ["classes", "size"]].tolist() == [2, 70]
+    points = recorded.observations()
     assert not points.duplicated(["run_id", "step", "split", "metric"]).any()
 
 

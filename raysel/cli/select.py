@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raysel.cli.output import console, json_option, print_json, say
-from raysel.cli.session import check_address, session
+from raysel.cli.session import check_address, check_kept, session
 from raysel.errors import HistoryNotFoundError, OptionError
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ _RATES = {"images": 1e-4, "texts": 3e-5}
 """Usual peak learning rates of fine-tuning, by modality."""
 _SCORED = 4
 """With at most so many candidates for each that is recalled, every one of them is scored by the proxies."""
+
+_PATIENCE = 900.0
+"""Seconds that a cluster is given to add its first node: a machine in a cloud takes minutes, its image some more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +149,7 @@ def select(
     from raysel.tune.budget import Budget
 
     spend = None if budget is None else Budget.parse(budget)
+    check_kept(history=history, **({} if dry_run else {"out": str(out), "storage": storage or str(out)}))
     with redirect_stdout(sys.stderr):  # only the answer may reach standard output
         from raysel import models
         from raysel.finetune import Recipe, read
@@ -204,7 +208,13 @@ def _run(
         from raysel.target import Target
         from raysel.tune.resources import trial_resources
 
-        resources = trial_resources(wishes.gpus, cpus=wishes.cpus, facts=facts.values(), recipe=wishes.recipe)
+        resources = trial_resources(
+            wishes.gpus,
+            cpus=wishes.cpus,
+            facts=facts.values(),
+            recipe=wishes.recipe,
+            patience=_PATIENCE if address else 0.0,
+        )
         say("each trial has " + " and ".join(f"{amount:g} {name.upper()}" for name, amount in resources.items()))
         target = Target(
             data.name,
@@ -302,7 +312,7 @@ def _selection(
             models=tuple(facts),
             max_t=wishes.epochs,
             time_attr="epoch",
-            max_concurrent=min((n for n in (wishes.max_concurrent, fitting) if n is not None), default=None),
+            max_concurrent=wishes.max_concurrent or fitting,  # a cluster may grow for more than fit now
             storage_path=wishes.storage,
             name=run,
             resume=wishes.resume is not None,

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from raysel.errors import OptionError
 
@@ -79,3 +80,21 @@ def check_address(address: str) -> None:
             socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
         except OSError as error:
             raise OptionError("RAY_ADDRESS", address, f"{rule} ({error})") from error
+
+
+def check_kept(**places: str) -> None:
+    """Refuse places that Ray deletes: a job runs in a copy of the folder that was submitted.
+
+    Args:
+        places: By option, a path or URI that something is to be kept at.
+
+    Raises:
+        OptionError: If a path lies in the working directory of the job that this process is.
+    """
+    here = Path.cwd()
+    if "working_dir_files" not in here.parts:  # where Ray unpacks them
+        return
+    for option, place in places.items():
+        if "://" not in place and Path(place).resolve().is_relative_to(here):
+            rule = "an absolute path or a URI; Ray deletes a job's working directory after it"
+            raise OptionError(option, place, rule)

@@ -215,3 +215,20 @@ def test_bad_input_is_one_line(run: Run, docstrings: Path, arguments: list[str],
     assert done.exit_code == 2
     assert says in done.stderr.splitlines()[-1]
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("kept", "says"),
+    [([], "`history` is 'raysel-history'"), (["--history", "s3://b/h"], "`out` is 'raysel-out'")],
+)
+def test_a_job_keeps_nothing_where_ray_deletes_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: list[str], says: str
+) -> None:
+    unpacked = tmp_path / "working_dir_files" / "_ray_pkg_0"
+    unpacked.mkdir(parents=True)
+    monkeypatch.chdir(unpacked)
+    done = run("select", "nowhere", "--models", "zoo/latin-vit", *kept)
+    assert done.exit_code == 2
+    assert says in done.stderr
+    away = ["--out", str(tmp_path / "out"), "--history", "../../history"]
+    assert "`data` is 'nowhere'" in run("select", "nowhere", "--models", "zoo/latin-vit", *away).stderr

@@ -1,7 +1,11 @@
-"""A selection on two nodes with fake GPUs: `python -m tests.ray.clustered FOLDER` (test_cluster starts it)."""
+"""A selection on nodes with fake GPUs: `python -m tests.ray.clustered FOLDER CHANGE` (test_cluster starts it).
+
+CHANGE is what happens when a few steps are made: `none`, a node is `removed`, or one is `added` to a single one.
+"""
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +16,47 @@ from ray.cluster_utils import Cluster
 from raysel import HistoryRecorder, RecallSearcher, TrendScheduler
 from tests.ray.table import FEW, MODELS, STEPS, TARGET, planted_history, table_trainable, target_table
 
+GPU_NODE = {"num_cpus": 2, "num_gpus": 1}
+AFTER = 3
+"""Steps that are made before the change."""
+PAUSE = {"none": 0.3, "removed": 0.3, "added": 2.0}
+"""Seconds of a step; a node takes some to come."""
 
-def main(folder: Path) -> None:
+
+class Changes(tune.Callback):  # type: ignore[misc]
+    """Changes the cluster once, in the driver's own thread: Ray's nodes are started from no other."""
+
+    def __init__(self, change: Callable[[], None] | None) -> None:
+        self._change, self._steps, self.made = change, 0, False
+
+    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
+        self._steps += 1
+        if self._change is not None and self._steps == AFTER:
+            self._change()
+            self.made = True
+
+
+def main(folder: Path, change: str) -> None:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 0})
-    for _ in range(2):
-        cluster.add_node(num_cpus=2, num_gpus=1)
+    nodes = [cluster.add_node(**GPU_NODE) for _ in range(1 if change == "added" else 2)]
     ray.init(address=cluster.address, log_to_driver=False)
     history = planted_history(folder, datasets=FEW)
-    places = folder / "places"
-    steps = table_trainable(target_table(), pause=0.3)
+    places, log = folder / "places", folder / "log"
+    steps = table_trainable(target_table(), pause=PAUSE[change], log=log)
 
     def trainable(config: dict[str, Any]) -> None:
         with places.open("a") as lines:
             lines.write(f"{ray.get_runtime_context().get_node_id()} {ray.get_gpu_ids()}\n")
         steps(config)
 
+    def added() -> None:
+        cluster.add_node(**GPU_NODE)
+
+    def removed() -> None:
+        last = places.read_text().splitlines()[-1].split()[0]  # whichever it is, there is a trial on it
+        cluster.remove_node(next(node for node in nodes if node.node_id == last), allow_graceful=False)
+
+    changes = Changes({"none": None, "added": added, "removed": removed}[change])
     scheduler = TrendScheduler(history, target=TARGET, max_t=STEPS)
     analysis = tune.run(
         trainable,
@@ -39,13 +69,16 @@ def main(folder: Path) -> None:
         max_concurrent_trials=4,
         resources_per_trial={"cpu": 1, "gpu": 0.5},
         storage_path=str(folder / "results"),
-        callbacks=[HistoryRecorder(history, target=TARGET, scheduler=scheduler)],
+        max_failures=2,
+        callbacks=[HistoryRecorder(history, target=TARGET, scheduler=scheduler), changes],
         verbose=0,
     )
     answer = {
         "selected": analysis.best_config["model"],
         "nodes": sorted({line.split()[0] for line in places.read_text().splitlines()}),
         "steps": sorted(trial.last_result["training_iteration"] for trial in analysis.trials),
+        "made": [line.split() for line in log.read_text().splitlines()],
+        "changed": changes.made,
     }
     (folder / "answer.json").write_text(json.dumps(answer))
     ray.shutdown()
@@ -53,4 +86,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -12,6 +12,7 @@
     │   ├── HistoryExistsError          the place holds one already
     │   └── CorruptPartError            a part file cannot be read
     ├── NothingToRecallError            no model is left to recall
+    ├── InterruptedSelectionError       somebody stopped a selection before its end
     ├── CheckpointError                 a trainable cannot be paused
     └── OutOfMemoryError                a batch does not fit, even in half
 
@@ -111,6 +112,10 @@ class CorruptPartError(HistoryError):
 
 class NothingToRecallError(RayselError):
     """No model is left to recall."""
+
+
+class InterruptedSelectionError(RayselError):
+    """Somebody stopped a selection before its end (Ctrl-C); it can be resumed."""
 
 
 class CheckpointError(RayselError):

@@ -22,6 +22,9 @@ class Target:
             proxies look at. Inputs are indexable by an integer array and are handed as they are to the function that
             extracts features; labels are (n_samples,), integers from 0 for classification, floats for regression.
             `None` if no proxy is to be computed. It must be picklable (Ray ships it).
+        classes: How many classes there are, for the record.
+        size: How many training samples, for the record.
+        fingerprint: What changes when the data does, for the record of runs.
 
     Raises:
         OptionError: If the name is empty or the task unknown.
@@ -33,6 +36,9 @@ class Target:
     name: str
     task: Task = field(default="classification", kw_only=True)
     samples: Callable[[], tuple[Any, Any]] | None = field(default=None, kw_only=True)
+    classes: int | None = field(default=None, kw_only=True)
+    size: int | None = field(default=None, kw_only=True)
+    fingerprint: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:

@@ -138,6 +138,7 @@ def select(
     fine-tuned on Ray; those that cannot win are stopped early. OUT/model then holds the best one in its library's own
     format with a card, and the history has every curve. With RAY_ADDRESS set that cluster is used, else this machine.
 
+    After Ctrl-C the history keeps what was learned, and --resume goes on, with the other options as they were.
     Checkpoints of stopped trials are deleted; finished runs are kept under OUT/finished, and a second selection with
     the same data and recipe takes them from there.
 
@@ -215,7 +216,14 @@ def _run(
             patience=_PATIENCE if address else 0.0,
         )
         say("each trial has " + " and ".join(f"{amount:g} {name.upper()}" for name, amount in resources.items()))
-        target = Target(data.name, task=data.task, samples=partial(_samples, data))
+        target = Target(
+            data.name,
+            task=data.task,
+            samples=partial(_samples, data),
+            classes=data.classes,
+            size=len(data.train),
+            fingerprint=data.fingerprint,
+        )
         if wishes.dry_run:
             return _plan(data, facts, wishes, left_out, history=history, target=target, resources=resources)
         return _selection(data, facts, wishes, left_out, history=history, target=target, resources=resources)
@@ -250,7 +258,7 @@ def _plan(
     shortlist = recalled(
         history=history, target=target, models=tuple(facts), **_recalling(data, facts, wishes, resources)
     )
-    by_epoch = epoch_seconds(history, data.name, samples=len(data.train), train=len(data.train), val=len(data.val))
+    by_epoch = epoch_seconds(history, data.name, train=len(data.train), val=len(data.val))
     time = estimate(shortlist.models, by_epoch, epochs=wishes.epochs, first=1 / wishes.epochs)
     stored = storage_bytes([facts[model].parameters for model in shortlist.models], running=wishes.max_concurrent)
     answer = {

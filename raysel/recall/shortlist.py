@@ -56,9 +56,13 @@ class Shortlist:
 
     @cached_property
     def priors(self) -> Mapping[str, float]:
-        """The recall scores by model, standardised over the shortlist to mean 0 and deviation 1 (all 0 if equal)."""
+        """The recall scores by model, standardised over the shortlist to mean 0 and deviation 1.
+
+        All 0 if they are equal; and on day one, where no model has history, since nothing has shown yet what a ranking
+        by proxies alone is worth beside what training shows.
+        """
         scores = np.array([entry.score for entry in self.entries])
-        spread = float(scores.std())
+        spread = float(scores.std()) if any(entry.cluster is not None for entry in self.entries) else 0.0
         z = (scores - scores.mean()) / spread if spread > 0 else np.zeros_like(scores)
         return dict(zip(self.models, z.tolist(), strict=True))
 

@@ -128,8 +128,8 @@ def plan_table(time: "Estimate | None", stored: int, resources: Mapping[str, flo
         told += " How long training takes is not known: no proxy has timed a forward pass of these models here."
     else:
         told += (
-            f" Times are told from the forward passes of {time.measured} models; loading, processes that start and "
-            "transforms come on top, so take them as good to a factor of two."
+            f" Times are told from recorded runs or, where there are none, forward passes of {time.measured} models; "
+            "loading and processes that start come on top, so take them as good to a factor of two."
         )
     return _titled("Planned", table, told)
 

@@ -1,5 +1,6 @@
 """What a selection may be expected to spend, before it spends it."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from raysel.history import History
 
+LOOKED_AT = 1000  # samples that proxies look at, at most: the default of `RecallSearcher`
 _PASSES = 3  # training a sample is a forward pass and a backward one of twice the work
 _FIFTHS = 5
 
@@ -28,20 +30,42 @@ class Estimate:
     measured: int
 
 
-def epoch_seconds(history: History, dataset: str, *, samples: int, train: int, val: int) -> dict[str, float]:
-    """By model what an epoch takes, told from the forward pass that its proxy score was made with.
+def epoch_seconds(history: History, dataset: str, *, train: int, val: int) -> dict[str, float]:
+    """By model what an epoch takes: as its runs on record took, else as the forward pass of its proxy score did.
+
+    A run tells where its dataset's size is on record and its configuration says how many epochs its steps were.
 
     Args:
-        history: Where the scores are.
+        history: Where runs and scores are.
         dataset: On which data.
-        samples: How many samples passed.
-        train: How many are trained on in an epoch; each counts as three passes.
+        train: How many samples are trained on in an epoch; each counts as three passes.
         val: How many are validated on.
     """
     rows = history.proxies()
     rows = rows[(rows["dataset"] == dataset) & rows["seconds"].notna()]
     fastest = rows.groupby("model")["seconds"].min()  # one pass feeds all proxies, whose own time comes on top
-    return {str(model): float(s) / samples * (_PASSES * train + val) for model, s in fastest.items()}
+    passes = (_PASSES * train + val) / min(train, LOOKED_AT)
+    return {str(model): float(s) * passes for model, s in fastest.items()} | _recorded(history, train)
+
+
+def _recorded(history: History, train: int) -> dict[str, float]:
+    """By model the median over its runs of what an epoch of so many samples would have taken."""
+    known = history.datasets().dropna(subset=["size"])
+    sizes = dict(zip(known["dataset"], known["size"].astype(float), strict=True))
+    found: dict[str, list[float]] = defaultdict(list)
+    for run in history.curves():
+        epochs = run.config.get("epochs")
+        if (
+            run.seconds is None
+            or not isinstance(epochs, int | float)
+            or not sizes.get(run.dataset)
+            or not len(run.steps)
+        ):
+            continue
+        made = float(run.steps[-1]) / run.planned_steps * epochs
+        if made > 0 and np.isfinite(run.seconds[-1]):
+            found[run.model].append(float(run.seconds[-1]) / made / sizes[run.dataset] * train)
+    return {model: float(np.median(seconds)) for model, seconds in found.items()}
 
 
 def estimate(models: Sequence[str], by_epoch: Mapping[str, float], *, epochs: float, first: float) -> Estimate | None:

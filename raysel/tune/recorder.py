@@ -36,6 +36,11 @@ class _Run:
     due: bool = True
     reused: bool = False
 
+    def note(self, point: dict[str, Any]) -> None:
+        """Keep a point in place of one at the same step: a run that is cut off may make a step twice."""
+        at = (point["step"], point["split"])
+        self.points = [*(known for known in self.points if (known["step"], known["split"]) != at), point]
+
 
 class HistoryRecorder(Callback):
     """Records every trial in the history as it goes, and carries the scheduler's state through a restore.
@@ -123,7 +128,7 @@ class HistoryRecorder(Callback):
             value = result.get(key)
             if value is not None and math.isfinite(value):
                 point = {"step": step, "split": split, "value": float(value), "seconds": seconds_of(result)}
-                run.points.append(point)
+                run.note(point)
                 run.due = True
         self._maybe_publish()
 
@@ -153,7 +158,8 @@ class HistoryRecorder(Callback):
             return {}
         journal.adopt(trial, entry)
         run = self._run(trial)
-        run.points = [*run.points, *(point for point in entry.points if point not in run.points)]
+        for point in entry.points:
+            run.note(point)
         run.last_step = max([run.last_step, *(step for step, _ in entry.curve)])
         return dict(entry.curve)
 
@@ -267,6 +273,7 @@ class HistoryRecorder(Callback):
             "run_id": name,
             "model": run.model,
             "dataset": self._target.name,
+            "fingerprint": self._target.fingerprint,
             "config": run.config,
             "seed": run.seed,
             "status": run.status,
@@ -278,6 +285,8 @@ class HistoryRecorder(Callback):
         return {
             "dataset": self._target.name,
             "task": self._target.task,
+            "classes": self._target.classes,
+            "size": self._target.size,
             "primary_metric": self._scored_by(),
             "mode": self._direction(),
         }

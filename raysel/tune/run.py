@@ -9,7 +9,7 @@ from typing import Any
 from ray import tune
 from ray.tune.experiment import Trial
 
-from raysel.errors import NothingToRecallError
+from raysel.errors import InterruptedSelectionError, NothingToRecallError
 from raysel.history import History
 from raysel.recall import Propagate, Shortlist
 from raysel.target import Target
@@ -129,7 +129,8 @@ def run_selection(
         callbacks: Further Tune callbacks, such as one that shows progress.
 
     Raises:
-        NothingToRecallError: If every trial failed.
+        NothingToRecallError: If every trial failed, or `stop` ended them all before they reported a score.
+        InterruptedSelectionError: After Ctrl-C. What the trials had reported is in the history.
     """
     began = time.perf_counter()
     searcher = RecallSearcher(
@@ -165,12 +166,19 @@ def run_selection(
         verbose=0,
         raise_on_failed_trial=False,
     )
+    ended = stop is not None and stop.stop_all()
+    if not ended and _unfinished(searcher, scheduler):
+        how = "" if name is None else f"; resume {name} to go on with it"
+        raise InterruptedSelectionError(f"interrupted: what was learned is in {history.uri}{how}")
     winner = scheduler.selection.winner()
     if winner is None or searcher.shortlist is None:
-        raise NothingToRecallError("every trial failed before it reported a score; see the trials' error files")
+        why = "was ended" if ended else "failed, see its error file,"
+        raise NothingToRecallError(f"every trial {why} before it reported a score")
     sign = 1.0 if mode == "max" else -1.0
     by_id = {trial.trial_id: trial for trial in analysis.trials}
-    outcomes = {trial.trial_id: _outcome(trial, scheduler, metric, sign) for trial in analysis.trials}
+    place = {model: number for number, model in enumerate(searcher.shortlist.models)}  # Tune's order changes on restore
+    trials = sorted(analysis.trials, key=lambda trial: place[str(trial.config["model"])])
+    outcomes = {trial.trial_id: _outcome(trial, scheduler, metric, sign) for trial in trials}
     curve = scheduler.selection.curve(winner)
     return Selected(
         selected=by_id[winner].config["model"],
@@ -217,6 +225,12 @@ def recalled(
         searcher.suggest("planned")  # proposes nothing while proxy scores are pending
         time.sleep(0.05)
     return searcher.shortlist
+
+
+def _unfinished(searcher: RecallSearcher, scheduler: TrendScheduler) -> bool:
+    """Whether Tune came back with work left, which it does after Ctrl-C and says nothing."""
+    standings = list(scheduler.selection.standings().values())
+    return searcher.shortlist is None or len(standings) < len(searcher.shortlist.models) or "live" in standings
 
 
 def _outcome(trial: Trial, scheduler: TrendScheduler, metric: str, sign: float) -> TrialOutcome:

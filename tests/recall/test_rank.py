@@ -249,3 +249,12 @@ def test_priors_for_the_scheduler():
     shortlist = asked(zoo, target)
     assert isinstance(shortlist, Shortlist)
     assert np.mean([*shortlist.priors.values()]) == pytest.approx(0, abs=1e-9)
+
+
+def test_on_day_one_nothing_stands_beside_the_scores_of_training():
+    scores = {"logme": {"a": 0.1, "b": 0.9}}
+    alone = rank(matrix({}), ["a", "b"], proxy_scores=scores)
+    assert alone.models == ("b", "a")
+    assert set(alone.priors.values()) == {0.0}
+    known = rank(matrix({"a": [0.5, 0.4], "c": [0.9, 0.8]}), ["a", "b", "c"], proxy_scores=scores)
+    assert any(known.priors.values()), "one with history is enough"

@@ -1,10 +1,14 @@
 """What a selection may be expected to spend."""
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysel.tune.estimate import estimate, storage_bytes
+from raysel import History
+from raysel.tune.estimate import epoch_seconds, estimate, storage_bytes
 
 
 def test_nothing_is_said_without_a_time() -> None:
@@ -39,3 +43,37 @@ def test_the_likely_lies_between(seconds: list[float], unknown: int, epochs: int
 )
 def test_storage(parameters: list[int], options: dict, expected: int) -> None:
     assert storage_bytes(parameters, **options) == expected
+
+
+def test_recorded_runs_tell_better_than_forward_passes(tmp_path: Path) -> None:
+    history = History.create(tmp_path / "history")
+    history.append(
+        datasets=pd.DataFrame({"dataset": ["past"], "size": [500], "primary_metric": ["accuracy"], "mode": ["max"]}),
+        # Four steps that are two epochs of 500 samples in 10 s: 0.01 s a sample; stopped half-way, the same pace.
+        runs=pd.DataFrame(
+            {
+                "run_id": ["whole", "half", "untold"],
+                "model": ["a", "a", "b"],
+                "dataset": "past",
+                "status": ["completed", "stopped", "completed"],
+                "planned_steps": [4.0, 4.0, 4.0],
+                "config": ['{"epochs":2}', '{"epochs":2}', "{}"],
+            }
+        ),
+        observations=pd.DataFrame(
+            {
+                "run_id": ["whole", "half", "untold"],
+                "step": [4.0, 2.0, 4.0],
+                "split": "val",
+                "metric": "accuracy",
+                "value": 0.5,
+                "seconds": [10.0, 5.0, 1.0],
+            }
+        ),
+        proxies=pd.DataFrame(
+            {"model": ["a", "b"], "dataset": "ours", "proxy": "logme", "value": 0.0, "seconds": [9.0, 2.0]}
+        ),
+    )
+    found = epoch_seconds(history, "ours", train=3000, val=500)
+    # b's forward pass was over 1,000 samples: 2 s of them, 3 x 3,000 + 500 for an epoch
+    assert found == pytest.approx({"a": 30.0, "b": 19.0})

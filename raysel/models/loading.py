@@ -1,5 +1,6 @@
 """Loading models by name, and the features that proxies look at."""
 
+import time
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -34,11 +35,13 @@ class Features:
             head is no classifier.
         layers: (n, width) hidden states, averaged over a text's tokens and the model's layers; `None` for images, and
             where layers differ in shape.
+        seconds: What the forward pass took, without loading the model; `None` where nobody measured it.
     """
 
     features: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None
     layers: NDArray[np.float32] | None = None
+    seconds: float | None = None
 
 
 def create(config: Config, *, seed: int, name: str = "created", transform: TextTransform | None = None) -> ModelBundle:
@@ -107,10 +110,11 @@ def extract(name: str, inputs: Inputs, *, batch_size: int = 256) -> Features:
     """
     bundle, headed = _read(name, seed=0)
     bundle.module.to(device_here())
+    began = time.perf_counter()
     features, logits, *layers = bundle.features(inputs, batch_size=batch_size)
     classifies = headed and bundle.outputs > 1
     probabilities = torch.from_numpy(logits).double().softmax(1).float().numpy() if classifies else None
-    return Features(features, probabilities, layers[0] if layers else None)
+    return Features(features, probabilities, layers[0] if layers else None, time.perf_counter() - began)
 
 
 def _read(name: str, seed: int) -> tuple[ModelBundle, bool]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from raysel.errors import DataError, OptionError
 from raysel.finetune.metrics import METRICS, Metric
-from raysel.models.image_files import ImageFiles, Inputs
+from raysel.models.image_files import Inputs, LazyImages
 from raysel.target import Task
 
 
@@ -19,7 +19,7 @@ class Split:
     """Inputs with their labels.
 
     Args:
-        inputs: (n, channels, height, width) images of uint8, (n,) `ImageFiles`, (n,) texts or (n, 2) pairs of them.
+        inputs: (n, channels, height, width) images of uint8, (n,) `LazyImages`, (n,) texts or (n, 2) pairs of them.
         labels: (n,) integers from 0 for classification, finite floats for regression.
 
     Raises:
@@ -32,7 +32,7 @@ class Split:
     def __post_init__(self) -> None:
         if not len(self.inputs):
             raise OptionError("inputs", "empty", "at least one")
-        if not isinstance(self.inputs, ImageFiles) and self.inputs.ndim != 4:
+        if not isinstance(self.inputs, LazyImages) and self.inputs.ndim != 4:
             shaped = self.inputs.ndim == 1 or self.inputs.shape[1:] == (2,)
             if not shaped or not all(isinstance(text, str) for text in self.inputs.flat):
                 raise OptionError("inputs", f"{self.inputs.dtype} of shape {self.inputs.shape}", "texts or images")
@@ -116,7 +116,7 @@ class Data:
     def modality(self) -> Literal["images", "texts"]:
         """What a model for it must take."""
         inputs = self.train.inputs
-        return "images" if isinstance(inputs, ImageFiles) or inputs.ndim == 4 else "texts"
+        return "images" if isinstance(inputs, LazyImages) or inputs.ndim == 4 else "texts"
 
     @property
     def balance(self) -> dict[str, int]:
@@ -138,7 +138,7 @@ class Data:
         digest = hashlib.sha256()
         for split in (self.train, self.val, self.test):
             for array in (split.inputs, split.labels):
-                if isinstance(array, ImageFiles):
+                if isinstance(array, LazyImages):
                     digest.update(array.digest.encode())
                     continue
                 if array.dtype.kind in "OU":  # each with its length, whatever the array pads it to

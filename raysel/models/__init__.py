@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from raysel.models.bundle import ModelBundle
     from raysel.models.checkpoints import Checkpoint
     from raysel.models.facts import Facts, describe, forward_flops, screened
-    from raysel.models.image_files import ImageFiles
+    from raysel.models.image_files import ImageFiles, LazyImages
     from raysel.models.images import ImageTransform
     from raysel.models.loading import Features, create, extract, load
     from raysel.models.names import Family, checkpoint_of, expand, register, revision
@@ -26,6 +26,7 @@ __all__ = [
     "Features",
     "ImageFiles",
     "ImageTransform",
+    "LazyImages",
     "ModelBundle",
     "TextTransform",
     "Tokens",
@@ -48,6 +49,7 @@ _HOMES = {
     "Family": "raysel.models.names",
     "Features": "raysel.models.loading",
     "ImageFiles": "raysel.models.image_files",
+    "LazyImages": "raysel.models.image_files",
     "ImageTransform": "raysel.models.images",
     "ModelBundle": "raysel.models.bundle",
     "TextTransform": "raysel.models.texts",

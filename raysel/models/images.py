@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from raysel.errors import OptionError
-from raysel.models.image_files import ImageFiles, Inputs
+from raysel.models.image_files import Inputs, LazyImages
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ class ImageTransform:
         return cls((height, width), tuple(mean), tuple(std))
 
     def __call__(self, inputs: Inputs) -> torch.Tensor:
-        """(n, channels, height, width) of uint8, or (n,) files, to (n, channels, *size) of float32.
+        """(n, channels, height, width) of uint8, or (n,) lazy ones, to (n, channels, *size) of float32.
 
-        Files keep the proportions of what they show: their middle is cut out.
+        Lazy images keep the proportions of what they show: their middle is cut out.
 
         Raises:
             OptionError: If the inputs are no such images.
-            DataError: If a file cannot be decoded.
+            DataError: If one cannot be decoded.
         """
-        if isinstance(inputs, ImageFiles):
+        if isinstance(inputs, LazyImages):
             inputs = inputs.decoded(self.size, len(self.mean))
         if inputs.ndim != 4 or inputs.dtype != np.uint8:
             found = f"{inputs.dtype} of shape {inputs.shape}"

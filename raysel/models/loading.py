@@ -101,7 +101,7 @@ def extract(name: str, inputs: Inputs, *, batch_size: int = 256) -> Features:
 
     Args:
         name: See `raysel.models.names`.
-        inputs: (n, channels, height, width) images of uint8, `ImageFiles`, (n,) texts or (n, 2) pairs of them.
+        inputs: (n, channels, height, width) images of uint8, `LazyImages`, (n,) texts or (n, 2) pairs of them.
         batch_size: Inputs that pass through the model at once.
 
     Raises:

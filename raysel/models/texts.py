@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from raysel.errors import OptionError
-from raysel.models.image_files import ImageFiles, Inputs
+from raysel.models.image_files import Inputs, LazyImages
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class TextTransform:
         """
         shape = getattr(inputs, "shape", ())
         shaped = len(shape) == 1 or shape[1:] == (2,)
-        if isinstance(inputs, ImageFiles) or not shaped or not all(isinstance(text, str) for text in inputs.flat):
+        if isinstance(inputs, LazyImages) or not shaped or not all(isinstance(text, str) for text in inputs.flat):
             found = f"{inputs.dtype} of shape {shape}" if isinstance(inputs, np.ndarray) else type(inputs).__name__
             raise OptionError("inputs", found, "texts: str in an array of shape (n,), or (n, 2) for pairs")
         columns = [[str(text) for text in column] for column in np.atleast_2d(inputs.T)]

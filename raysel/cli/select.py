@@ -188,16 +188,14 @@ def select(
             resume=resume,
             seed=seed,
         )
-        answer, shown = _run(found, facts, wishes, left_out)
+        answer, shown = _run(found, facts, wishes)
     if as_json:
-        print_json(answer)
+        print_json({**answer, "left_out": dict(left_out)})
     else:
         console().print(*shown)
 
 
-def _run(
-    data: "Data", facts: "Mapping[str, Facts]", wishes: _Wishes, left_out: Mapping[str, str]
-) -> tuple[dict[str, Any], list[Any]]:
+def _run(data: "Data", facts: "Mapping[str, Facts]", wishes: _Wishes) -> tuple[dict[str, Any], list[Any]]:
     """The answer for machines and for people."""
     address = os.environ.get("RAY_ADDRESS")
     if address:
@@ -224,9 +222,8 @@ def _run(
             size=len(data.train),
             fingerprint=data.fingerprint,
         )
-        if wishes.dry_run:
-            return _plan(data, facts, wishes, left_out, history=history, target=target, resources=resources)
-        return _selection(data, facts, wishes, left_out, history=history, target=target, resources=resources)
+        answered = _plan if wishes.dry_run else _selection
+        return answered(data, facts, wishes, history=history, target=target, resources=resources)
 
 
 def _history(uri: str) -> "History":
@@ -243,7 +240,6 @@ def _plan(
     data: "Data",
     facts: "Mapping[str, Facts]",
     wishes: _Wishes,
-    left_out: Mapping[str, str],
     *,
     history: "History",
     target: Any,
@@ -266,7 +262,6 @@ def _plan(
         "resources": dict(resources),
         "seconds": None if time is None else asdict(time),
         "storage_bytes": stored,
-        "left_out": dict(left_out),
     }
     return answer, [recall_table(shortlist), plan_table(time, stored, resources)]
 
@@ -275,7 +270,6 @@ def _selection(
     data: "Data",
     facts: "Mapping[str, Facts]",
     wishes: _Wishes,
-    left_out: Mapping[str, str],
     *,
     history: "History",
     target: Any,
@@ -334,7 +328,6 @@ def _selection(
         "path": str(wishes.out / "model"),
         "run": run,
         "over_budget": over,
-        "left_out": dict(left_out),
     }
     return answer, [recall_table(selected.shortlist), trials_table(selected), spending_table(selected, {})]
 

@@ -5,11 +5,6 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-import torch
-
-from raysel.models.adapter import Batch
-from raysel.models.texts import Tokens
-
 T = TypeVar("T")
 
 
@@ -28,17 +23,3 @@ def ahead(items: Iterable[T], *, depth: int = 2) -> Generator[T, None, None]:
         while (item := made.popleft().result()) is not end:
             made.append(thread.submit(next, source, end))
             yield item
-
-
-def pinned(batch: Batch) -> Batch:
-    """The same in page-locked memory, from which a GPU copies while it computes."""
-    if isinstance(batch, Tokens):
-        return Tokens({name: tensor.pin_memory() for name, tensor in batch.tensors.items()})
-    return batch.pin_memory()
-
-
-def moved(batch: Batch, device: torch.device) -> Batch:
-    """The same on a device, without waiting for the copy."""
-    if isinstance(batch, Tokens):
-        return Tokens({name: tensor.to(device, non_blocking=True) for name, tensor in batch.tensors.items()})
-    return batch.to(device, non_blocking=True)

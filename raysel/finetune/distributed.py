@@ -22,7 +22,7 @@ from ray.train.torch import TorchTrainer
 
 from raysel.errors import OptionError
 from raysel.finetune.data import Data
-from raysel.finetune.loop import FineTuning
+from raysel.finetune.ray_trainable import begun
 from raysel.finetune.recipe import Recipe
 from raysel.finetune.workers import Workers
 
@@ -94,12 +94,7 @@ def _work(*, model: str, recipe: Recipe, data: "ray.ObjectRef[Data]", start: tun
     context = train.get_context()
     workers = Workers(rank=context.get_world_rank(), size=context.get_world_size())
     dataset: Data = ray.get(data)
-    checkpoint = train.get_checkpoint() or start
-    if checkpoint is None:
-        run = FineTuning.start(model, dataset, recipe, workers=workers)
-    else:
-        with checkpoint.as_directory() as folder:
-            run = FineTuning.resume(Path(folder), dataset, recipe, workers=workers)
+    run = begun(train.get_checkpoint() or start, model, dataset, recipe, workers=workers)
     for point in run.points():
         if workers.rank:
             train.report({})

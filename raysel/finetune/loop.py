@@ -24,7 +24,7 @@ import torch
 from torch.nn import functional
 
 from raysel.errors import OptionError, OutOfMemoryError
-from raysel.finetune.ahead import ahead, moved, pinned
+from raysel.finetune.ahead import ahead
 from raysel.finetune.data import Data, Split
 from raysel.finetune.memory import Before
 from raysel.finetune.precision import Arithmetic
@@ -33,7 +33,7 @@ from raysel.finetune.tuning import way_of
 from raysel.finetune.workers import Workers
 from raysel.models import ModelBundle, load
 from raysel.models.adapter import Batch
-from raysel.models.devices import out_of_memory
+from raysel.models.devices import device_here, out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -103,9 +103,7 @@ class FineTuning:
         self._workers = workers or Workers()
         self._batches = max(1, len(data.train) // recipe.batch_size)
         self._check()
-        # With its number: the thread that makes batches has a current device of its own.
-        on_gpu = torch.cuda.is_available()
-        self._device = torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+        self._device = device_here()
         self._way, self._arithmetic = way_of(recipe), Arithmetic(recipe.precision, self._device)
         self._way.prepare(bundle, seed=recipe.seed)
         bundle.module.to(self._device)
@@ -240,7 +238,7 @@ class FineTuning:
 
     def _read(self, split: Split, samples: np.ndarray) -> Batch:
         batch = self.bundle.transform(split.inputs[samples])
-        return pinned(batch) if self._device.type == "cuda" else batch
+        return batch.pin_memory() if self._device.type == "cuda" else batch
 
     def _wanted(self, labels: np.ndarray) -> torch.Tensor:
         if self.data.task == "classification":
@@ -253,7 +251,7 @@ class FineTuning:
         for part in parts:
             with nullcontext() if part is parts[-1] else self._workers.apart(self._module):
                 with self._arithmetic():
-                    logits = self.bundle.adapter.logits(self._module, moved(part.inputs, self._device))
+                    logits = self.bundle.adapter.logits(self._module, part.inputs.to(self._device, non_blocking=True))
                 loss = self._loss(logits.float(), part.wanted.to(self._device, non_blocking=True)) * part.weight
                 if not torch.isfinite(self._workers.total(loss.detach().clone())):
                     return False
@@ -301,7 +299,7 @@ class FineTuning:
     def _answers(self, split: Split, samples: np.ndarray) -> torch.Tensor:
         batches = [samples[start : start + self._judged] for start in range(0, len(samples), self._judged)]
         with closing(ahead(self._read(split, batch) for batch in batches)) as made, torch.no_grad(), self._arithmetic():
-            return torch.cat([self.bundle.logits(moved(batch, self._device)).float() for batch in made])
+            return torch.cat([self.bundle.logits(batch.to(self._device, non_blocking=True)).float() for batch in made])
 
 
 def _optimizer(module: torch.nn.Module, weight_decay: float) -> torch.optim.AdamW:

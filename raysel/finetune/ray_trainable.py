@@ -11,6 +11,7 @@ from ray import tune
 from raysel.finetune.data import Data
 from raysel.finetune.loop import FineTuning
 from raysel.finetune.recipe import Recipe
+from raysel.finetune.workers import Workers
 
 
 def trainable(config: Mapping[str, Any], *, data: Data) -> None:
@@ -32,13 +33,18 @@ def trainable(config: Mapping[str, Any], *, data: Data) -> None:
     """
     torch.set_num_threads(1)
     model, recipe = Recipe.split(config)
-    checkpoint = tune.get_checkpoint()
-    if checkpoint is None:
-        run = FineTuning.start(model, data, recipe)
-    else:
-        with checkpoint.as_directory() as folder:
-            run = FineTuning.resume(Path(folder), data, recipe)
+    run = begun(tune.get_checkpoint(), model, data, recipe)
     for point in run.points():
         with TemporaryDirectory() as folder:
             run.save(Path(folder))
             tune.report(point.metrics(data.metric), checkpoint=tune.Checkpoint.from_directory(folder))
+
+
+def begun(
+    checkpoint: tune.Checkpoint | None, model: str, data: Data, recipe: Recipe, *, workers: Workers | None = None
+) -> FineTuning:
+    """The run that a checkpoint holds, or a new one where there is none."""
+    if checkpoint is None:
+        return FineTuning.start(model, data, recipe, workers=workers)
+    with checkpoint.as_directory() as folder:
+        return FineTuning.resume(Path(folder), data, recipe, workers=workers)

@@ -4,8 +4,9 @@ import torch
 
 
 def device_here() -> torch.device:
-    """The GPU that this process sees, or the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU that this process uses, or the processor."""
+    # With its number: another thread of the process has a current device of its own.
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def fastest_type(device: torch.device) -> torch.dtype:

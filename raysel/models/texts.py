@@ -20,9 +20,13 @@ class Tokens:
 
     tensors: dict[str, torch.Tensor]
 
-    def to(self, device: torch.device) -> "Tokens":
-        """The same on a device."""
-        return Tokens({name: tensor.to(device) for name, tensor in self.tensors.items()})
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> "Tokens":
+        """The same on a device, as of a tensor."""
+        return Tokens({name: tensor.to(device, non_blocking=non_blocking) for name, tensor in self.tensors.items()})
+
+    def pin_memory(self) -> "Tokens":
+        """The same in page-locked memory, from which a GPU copies while it computes."""
+        return Tokens({name: tensor.pin_memory() for name, tensor in self.tensors.items()})
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from raysel.history import History
+from raysel.tune.scoring import LOOKED_AT
 
-LOOKED_AT = 1000  # samples that proxies look at, at most: the default of `RecallSearcher`
 _PASSES = 3  # training a sample is a forward pass and a backward one of twice the work
 _FIFTHS = 5
 

@@ -19,7 +19,7 @@ from ray.tune.experiment import Trial
 from ray.util.metrics import Gauge
 
 from raysel.target import Target
-from raysel.trends import Decision, Selection
+from raysel.trends import Selection
 from raysel.tune.controller import seconds_of
 from raysel.tune.scheduler import TrendScheduler
 
@@ -49,13 +49,17 @@ def samples(selection: Selection, seconds: Mapping[str, float], *, lower_is_bett
     found: dict[Sample, float] = {}
     for standing in ("live", "finished", "stopped", "failed"):
         found["raysel_trials", "standing", standing] = float(list(standings.values()).count(standing))
-    reasons = [_kind(selection.decisions[trial]) for trial, standing in standings.items() if standing == "stopped"]
+    last = {trial: curve[max(curve)] for trial in standings if (curve := selection.curve(trial))}
+    reasons = [
+        "behind" if math.isfinite(last[trial]) else "diverged"
+        for trial, standing in standings.items()
+        if standing == "stopped"
+    ]
     for kind in ("diverged", "behind"):
         found["raysel_trials_stopped", "reason", kind] = float(reasons.count(kind))
     best = selection.winner()
     if best is not None:
-        curve = selection.curve(best)
-        found["raysel_score", "", ""] = sign * curve[max(curve)]
+        found["raysel_score", "", ""] = sign * last[best]
         decision = selection.decisions.get(best)
         if decision is not None and decision.predicted_final is not None:
             found["raysel_predicted_final", "bound", "middle"] = sign * decision.predicted_final
@@ -119,8 +123,3 @@ class SelectionMetrics(tune.Callback):
             self._scheduler.selection, self._seconds, lower_is_better=lower
         ).items():
             self._gauges[name].set(measured, tags={"dataset": self._dataset, **({label: value} if label else {})})
-
-
-def _kind(decision: Decision) -> str:
-    # A diverged trial has no predicted final, whatever the method.
-    return "diverged" if "so it diverged" in decision.reason else "behind"

@@ -175,13 +175,12 @@ def run_selection(
         why = "was ended" if ended else "failed, see its error file,"
         raise NothingToRecallError(f"every trial {why} before it reported a score")
     sign = 1.0 if mode == "max" else -1.0
-    by_id = {trial.trial_id: trial for trial in analysis.trials}
     place = {model: number for number, model in enumerate(searcher.shortlist.models)}  # Tune's order changes on restore
     trials = sorted(analysis.trials, key=lambda trial: place[str(trial.config["model"])])
     outcomes = {trial.trial_id: _outcome(trial, scheduler, metric, sign) for trial in trials}
     curve = scheduler.selection.curve(winner)
     return Selected(
-        selected=by_id[winner].config["model"],
+        selected=outcomes[winner].model,
         metric=metric,
         mode=mode,
         validation_score=sign * curve[max(curve)],

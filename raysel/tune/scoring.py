@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 Scores = dict[str, dict[str, float]]
 
+LOOKED_AT = 1000  # samples of the target that proxies look at, at most, where nobody says otherwise
 _KEPT_TOGETHER = 100  # rows: what a driver that dies loses, against files in the history
 
 

@@ -17,7 +17,7 @@ from raysel.history import History
 from raysel.proxies import proxy_named
 from raysel.recall import METHODS, PROPAGATIONS, Clustering, Propagate, Shortlist, cluster, rank, to_score
 from raysel.target import Target
-from raysel.tune.scoring import ProxyScoring
+from raysel.tune.scoring import LOOKED_AT, ProxyScoring
 from raysel.tune.space import draw, models_of, refuse_grids
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class RecallSearcher(Searcher):
         inner: Searcher | None = None,
         extract: Callable[[str, Any], Any] | None = None,
         proxy_resources: Mapping[str, float] | None = None,
-        max_samples: int = 1000,
+        max_samples: int = LOOKED_AT,
         proxy_timeout: float = 1800.0,
         model_key: str = "model",
         metric: str | None = None,

@@ -99,6 +99,14 @@ class ProxyScoring:
             logger.warning("no proxy could be computed on %s: recall goes on without", self._target.name)
         return {proxy: scores for proxy, scores in found.items() if scores}
 
+    def unscored(self) -> dict[str, str]:
+        """By model what it lacks and why: those without any score first, then as candidates come.
+
+        Tasks end in any order; what is told of them does not depend on it.
+        """
+        without = [model for model in self._models if model in self.failures]
+        return {model: self.failures[model] for model in sorted(without, key=lambda model: model in self._scores)}
+
     def _start(self) -> None:
         self._scores = self._cached()
         for model in self._models:

@@ -238,7 +238,7 @@ class RecallSearcher(Searcher):
             )
         if not self._scoring.poll():
             return False
-        scores, failures = self._scoring.scores(), self._scoring.failures
+        scores, failures = self._scoring.scores(), self._scoring.unscored()
         self._scoring = None
         self._rank(scores, failures)
         return True

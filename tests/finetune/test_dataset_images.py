@@ -139,7 +139,8 @@ def test_a_function_without_a_name_needs_one() -> None:
 
 
 def _saved(folder: Path, images: list[Any]) -> Path:
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     datasets.disable_progress_bars()
     label = datasets.ClassLabel(names=["pos", "neg"])
     made = datasets.Dataset.from_dict(
@@ -168,7 +169,6 @@ def test_a_saved_image_that_is_broken_is_named(tmp_path: Path) -> None:
 
 
 def test_saved_texts_in_splits(tmp_path: Path) -> None:
-    pytest.importorskip("datasets")
     import datasets
 
     texts = datasets.Dataset.from_dict(

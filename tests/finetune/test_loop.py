@@ -77,8 +77,6 @@ OPTIONS = [
 
 @pytest.mark.parametrize(("architecture", "options"), OPTIONS)
 def test_a_resumed_run_with_options(architecture: str, options: dict[str, Any], data: Data, tmp_path: Path) -> None:
-    if options.get("tuning") == "lora":
-        pytest.importorskip("peft")
     recipe = dataclasses.replace(RECIPE, **options)
     _same_when_resumed(lambda: _run(architecture, data, recipe), 3, tmp_path)
 

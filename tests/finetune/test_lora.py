@@ -25,7 +25,6 @@ def texts() -> Data:
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    pytest.importorskip("peft")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

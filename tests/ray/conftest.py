@@ -27,6 +27,6 @@ def local_ray() -> Iterator[None]:
     """
     import ray
 
-    ray.init(num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(address="local", num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, configure_logging=False)
     yield
     ray.shutdown()

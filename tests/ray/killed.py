@@ -13,7 +13,7 @@ SEED = 5
 
 
 def main(folder: Path, what: str) -> None:
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False)
     trainable = table_trainable(noisy_table(SEED), log=folder / "log", pause=0.3)
     experiment = folder / "results" / "run"
     if what == "restore":

@@ -23,7 +23,8 @@ def test_metrics_and_tensorboard() -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": folder}
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=200)
         assert done.returncode == 0, done.stderr[-3000:]
-        events = list(Path(folder, "results").rglob("events.out.tfevents.*"))
+        events = Path(folder, "results").rglob("events.out.tfevents.*")
+        watched = {path.parent for path in events}  # a trial that was paused has several files
     values = {}
     for line in done.stdout.splitlines():
         name = line.split("{")[0].removeprefix("ray_")
@@ -36,4 +37,4 @@ def test_metrics_and_tensorboard() -> None:
     assert values["raysel_trials", "live"] == 0
     assert values["raysel_steps", "spent"] + values["raysel_steps", "saved"] == 15
     assert values["raysel_predicted_final", "low"] <= values["raysel_predicted_final", "high"]
-    assert len(events) == 3, "one a trial"
+    assert len(watched) == 3, "one folder a trial"

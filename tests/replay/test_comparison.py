@@ -77,7 +77,6 @@ def test_model_size_alone(tmp_path):
 
 
 def test_optuna_proposes_as_many_trials_as_there_are_models(history):
-    pytest.importorskip("optuna")
     rows = compare(history, methods=["tpe-asha-3"], leave_out=["a"], seeds=3)
     assert rows == compare(history, methods=["tpe-asha-3"], leave_out=["a"], seeds=3)
     assert all(len(MODELS) <= one.steps < 5 * len(MODELS) for one in rows)

@@ -22,7 +22,7 @@ def local_ray() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    with ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False):
+    with ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False):
         yield
 
 

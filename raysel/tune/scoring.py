@@ -4,7 +4,7 @@ import faulthandler
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -160,7 +160,7 @@ class ProxyScoring:
                 self._pending[ref] = model, time.monotonic()
         logger.info("scoring %d of %d models on %s", len(self._pending), len(self._models), self._target.name)
 
-    def _on_record(self, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    def _on_record(self, table: pd.DataFrame) -> Iterator[dict[Hashable, Any]]:
         """The rows that are of these samples, and of models and proxies as they are now."""
         versions = {proxy: proxy_named(proxy).version for proxy in self._proxies}
         known = table[

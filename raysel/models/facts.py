@@ -81,7 +81,7 @@ def record(history: History, facts: Iterable[Facts]) -> None:
     >>> history = History.create(mkdtemp() + "/history")
     >>> record(history, [describe("zoo/latin-vit")])
     >>> history.models()[["model", "family", "parameters"]].values.tolist()
-    [['zoo/latin-vit', 'vision_transformer', 32172]]
+    [['zoo/latin-vit', 'vision_transformer', 81161]]
     """
     known = history.models()
     rows = pd.DataFrame(

@@ -132,8 +132,7 @@ def serve(
     Args:
         hub: By the name of a repository, the folder of its files.
         refuse: The status, and the hub's error code, that every request is answered with instead.
-        resets: By what the end of a path is, how many connections that ask for it are reset, half-way through the body
-            where the answer has one.
+        resets: By what the end of a path is, how many connections that get it are reset half-way through the answer.
     """
     given: list[str] = []
     resets = dict(resets or {})
@@ -168,7 +167,8 @@ def serve(
         do_HEAD = do_GET  # noqa: N815  (as http.server calls it)
 
         def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-            end = next((end for end, left in resets.items() if left and urlparse(self.path).path.endswith(end)), None)
+            told = self.path if self.command == "GET" else ""
+            end = next((end for end, left in resets.items() if left and urlparse(told).path.endswith(end)), None)
             self.send_response(status)
             for key, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
                 self.send_header(key, value)

@@ -126,7 +126,10 @@ class ProxyScoring:
     @property
     def failures(self) -> dict[str, str]:
         """By model, which scores it lacks and why."""
-        return {model: "; ".join(told.values()) for model, told in self._lacking.items()}
+        order = ("", *self._proxies)
+        return {
+            model: "; ".join(told[proxy] for proxy in order if proxy in told) for model, told in self._lacking.items()
+        }
 
     def scores(self) -> dict[str, dict[str, float]]:
         """The scores by proxy and model; a proxy that no model has is left out."""

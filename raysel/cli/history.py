@@ -91,8 +91,12 @@ def add(
     proxy scores          model, dataset, proxy, value
 
     Also: split (val or test), seed, seconds, planned_steps, status, revision, primary_metric (where a dataset has
-    several metrics) and config.NAME (a hyperparameter). `--set nan=failed` takes a value that is no number for a run
-    that diverged; `--set repeats=first` or `last` takes one of several values for the same thing.
+    several metrics), parameters or parameters_in_millions (of the model) and config.NAME (a hyperparameter). `--set
+    nan=failed` takes a value that is no number for a run that diverged; `--set repeats=first` or `last` takes one of
+    several values for the same thing.
+
+    A file called results-NAME.csv, as timm's are, is of dataset NAME unless it says otherwise. A .txt file is a matrix
+    as the two-phase paper released them, with datasets.txt beside it.
 
     FILE may also be the folder of a Ray Tune experiment. Then `--set` gives dataset, metric and mode, and `--map` may
     say which hyperparameter is the model and which result counts the steps: `--map model=backbone --map step=epoch`.

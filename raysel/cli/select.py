@@ -197,10 +197,13 @@ def select(
 
 def _run(data: "Data", facts: "Mapping[str, Facts]", wishes: _Wishes) -> tuple[dict[str, Any], list[Any]]:
     """The answer for machines and for people."""
+    from raysel import models
+
     address = os.environ.get("RAY_ADDRESS")
     if address:
         check_address(address)
     history = _history(wishes.history)
+    models.record(history, facts.values())
     say(f"{len(facts)} models to choose from; starting Ray")
     with session(address):
         from raysel.target import Target

@@ -412,13 +412,11 @@ def _wanted(rows: pa.Table, where: Where | None) -> pa.Table:
 
 def _decoded(table: Table, file: pa.NativeFile, columns: Sequence[str], where: Where | None, *, far: bool) -> pa.Table:
     """What is wanted of a file; one that is far off is read in few large pieces."""
-    parquet = pq.ParquetFile(
-        file,
-        read_dictionary=[column.name for column in table.columns if column.is_text],
-        thrift_string_size_limit=_MAX_JSON_BYTES,
-        thrift_container_size_limit=_MAX_FOOTER_ITEMS,
-        pre_buffer=far,
-    )
+    limits = {"thrift_string_size_limit": _MAX_JSON_BYTES, "thrift_container_size_limit": _MAX_FOOTER_ITEMS}
+    metadata = pq.ParquetFile(file, **limits).metadata
+    # A column that the file lacks may not be asked for: parts from before it was there do.
+    texts = [column.name for column in table.columns if column.is_text and column.name in metadata.schema.names]
+    parquet = pq.ParquetFile(file, metadata=metadata, read_dictionary=texts, pre_buffer=far, **limits)
     rows = parquet.metadata.num_rows
     if not 0 <= rows <= PART_ROWS:
         raise ValueError(f"it claims {rows:,} rows, but a part has at most {PART_ROWS:,}")

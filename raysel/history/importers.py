@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from raysel.errors import DataError, OptionError, UnknownNameError
+from raysel.history.facts import completed
 from raysel.history.ray_results import read_ray_experiment
 from raysel.history.store import History
 from raysel.history.tables import TABLES, canonical, run_id, validate
@@ -30,7 +31,7 @@ class Tables:
     """Rows for a history, and what was left out on the way.
 
     Args:
-        rows: By table: `runs`, `observations` and `datasets`, or `proxies`.
+        rows: By table: `runs`, `observations`, `datasets` and perhaps `models`, or `proxies`.
         ignored: Columns of the file that are no field.
         decides: Whether a dataset's primary metric was named, rather than being its only one.
     """
@@ -71,7 +72,8 @@ def import_file(
 
     Args:
         history: Where to.
-        path: A CSV file with a header, a Parquet file (`.parquet`), or the folder of an experiment.
+        path: A CSV file with a header, a Parquet file (`.parquet`), a matrix of the two-phase paper (`.txt`), or the
+            folder of an experiment.
         mapping: The column of each field that is not in the column of its own name.
         constants: The value of each field that is the same in every row.
         scale: What values are multiplied by (0.01 turns per cent into shares); positive.
@@ -199,6 +201,7 @@ def _results(tidy: Tidy, scale: float) -> dict[str, pd.DataFrame]:
     points = _without_repeats(tidy, points, _POINT)
     return {
         "datasets": _datasets(tidy, rows),
+        "models": _models(tidy),
         "observations": points[list(TABLES["observations"].names)],
         "runs": runs,
     }
@@ -312,6 +315,23 @@ def _datasets(tidy: Tidy, rows: pd.DataFrame) -> pd.DataFrame:
     return primary.rename(columns={"metric": "primary_metric"}).reset_index(drop=True)
 
 
+def _models(tidy: Tidy) -> pd.DataFrame:
+    """How large each model is, where the file says."""
+    units = {"parameters": 1.0, "parameters_in_millions": 1e6}
+    given = [name for name in units if tidy.has(name)]
+    if len(given) == 2:
+        raise OptionError("parameters_in_millions", "parameters_in_millions", "given only where `parameters` is not")
+    if not given:
+        return pd.DataFrame(columns=["model", "parameters"])
+    field = given[0]
+    sizes = tidy.fields[["model", field]].dropna()
+    one = sizes.groupby("model", observed=True)[field].transform("first")
+    differs = (sizes[field] != one).reindex(tidy.fields.index, fill_value=False)
+    tidy.refuse(field, differs.to_numpy(), "the same in all rows of a model")
+    first = sizes.drop_duplicates("model").astype({"model": object})
+    return first.assign(parameters=(first[field] * units[field]).round().astype("int64"))[["model", "parameters"]]
+
+
 def _without_repeats(tidy: Tidy, rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     """The rows with one value a key; the index of `rows` counts the rows of the file from 0."""
     if not rows.duplicated(key).any():
@@ -338,6 +358,8 @@ def _add(history: History, tables: Tables) -> Imported:
     """Append what the history does not have yet."""
     rows = {name: validate(TABLES[name], frame) for name, frame in tables.rows.items() if len(frame)}
     known = {name: getattr(history, name)() for name in rows}
+    if "models" in rows:
+        rows["models"] = validate(TABLES["models"], completed(rows["models"].to_pandas(), known["models"]))
     if "datasets" in rows:
         rows["datasets"] = _directions(rows["datasets"].to_pandas(), known["datasets"], decides=tables.decides)
     new = {name: _unknown(table, known[name], name) for name, table in rows.items()}

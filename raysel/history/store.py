@@ -259,7 +259,11 @@ class History:
 
     def proxies(self) -> pd.DataFrame:
         """The proxy scores, one row a model, revision, dataset, fingerprint, proxy and version."""
-        return self._plain("proxies")
+        return self._scored(True)
+
+    def refusals(self) -> pd.DataFrame:
+        """Where a proxy cannot be had for a model, with the `reason`; the other columns are those of `proxies`."""
+        return self._scored(False)
 
     def curves(
         self, *, without: str | None = None, dataset: str | None = None, models: Iterable[str] | None = None
@@ -301,7 +305,7 @@ class History:
     def proxy_scores(self, proxy: str) -> dict[tuple[str, str], float]:
         """The newest score that a proxy gave each (model, dataset); empty where it was never recorded."""
         read = partial(merged, self._folder, "proxies", where=("proxy", [proxy]))
-        rows = self._consistent(read)[0].cast(TABLES["proxies"].schema).to_pandas()
+        rows = self._consistent(read)[0].cast(TABLES["proxies"].schema).to_pandas().dropna(subset=["value"])
         return dict(zip(zip(rows["model"], rows["dataset"], strict=True), rows["value"].tolist(), strict=True))
 
     def derived(self, kind: str) -> Kept | None:
@@ -330,6 +334,11 @@ class History:
             tables=dict(zip(TABLES, self._tables(*TABLES), strict=True)),
             pins=tuple(self.pins()),
         )
+
+    def _scored(self, scored: bool) -> pd.DataFrame:
+        """The rows of `proxies` that have a value, or those that have none."""
+        rows = self._plain("proxies")
+        return rows[rows["value"].notna() == scored].reset_index(drop=True)
 
     def _plain(self, name: str) -> pd.DataFrame:
         rows = self._tables(name)[0].cast(TABLES[name].schema)

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from raysel.history.curves import STATUSES
 from raysel.history.results import directions, matrix
 
+_FACTS = ("parameters", "family", "source", "licence", "card")
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSummary:
@@ -33,6 +35,7 @@ class Summary:
         parts: Number of part files.
         size_bytes: What they take.
         models: Models that were run or described.
+        facts: Of how many models each fact is known: `parameters`, `family`, `source`, `licence`, `card`.
         datasets: One entry a dataset, by name.
         runs: Number of runs by status.
         observations: Number of observations.
@@ -46,6 +49,7 @@ class Summary:
     parts: int
     size_bytes: int
     models: int
+    facts: Mapping[str, int]
     datasets: tuple[DatasetSummary, ...]
     runs: Mapping[str, int]
     observations: int
@@ -59,6 +63,7 @@ class Summary:
 def summarise(uri: str, *, sizes: Sequence[int], tables: Mapping[str, pa.Table], pins: tuple[str, ...]) -> Summary:
     """The summary of a history from the sizes of its parts, its tables and the names of its pins."""
     runs, observations, datasets = tables["runs"], tables["observations"], tables["datasets"]
+    described, scores = tables["models"], tables["proxies"]
     known = directions(runs, observations, datasets)
     columns = {name: runs[name].cast(pa.string()).to_pylist() for name in ("dataset", "model", "status")}
     run_on, models_on = (
@@ -71,7 +76,8 @@ def summarise(uri: str, *, sizes: Sequence[int], tables: Mapping[str, pa.Table],
         uri=uri,
         parts=len(sizes),
         size_bytes=sum(sizes),
-        models=len({*columns["model"], *tables["models"]["model"].to_pylist()}),
+        models=len({*columns["model"], *described["model"].to_pylist()}),
+        facts={name: sum(map(bool, described[name].to_pylist())) for name in _FACTS},
         datasets=tuple(
             DatasetSummary(
                 dataset=name,
@@ -85,7 +91,7 @@ def summarise(uri: str, *, sizes: Sequence[int], tables: Mapping[str, pa.Table],
         runs={status: statuses[status] for status in STATUSES},
         observations=len(observations),
         cells=int(np.sum(~np.isnan(matrix(runs, observations, datasets).values))),
-        proxies=dict(sorted(Counter(tables["proxies"]["proxy"].to_pylist()).items())),
+        proxies=dict(sorted(Counter(scores.filter(pc.is_valid(scores["value"]))["proxy"].to_pylist()).items())),
         first=times["min"].as_py(),
         last=times["max"].as_py(),
         pins=pins,

@@ -5,12 +5,16 @@
     runs          run_id | model, revision, dataset, fingerprint, config, seed, hardware, status, reason, planned_steps,
                   recorded_at
     observations  run_id, step, split, metric | value, seconds
-    models        model | source, family, parameters, card
+    models        model | source, family, parameters, licence, card
     datasets      dataset | task, classes, size, primary_metric, mode
-    proxies       model, revision, dataset, fingerprint, proxy, version | value, seconds
+    proxies       model, revision, dataset, fingerprint, proxy, version | value, seconds, reason
 
 Left of the bar stands the key: among rows of the same key the newest wins. Numbers are float64 (steps may be parts of
 an epoch) or int64, text is UTF-8, `recorded_at` is in UTC. Text that nobody gave is empty, so that it can be in a key.
+
+What a model was trained on is its `source`, and `family` what its library calls its architecture, whatever the size. A
+row of `proxies` without a value has the reason why the model cannot have one. Parts that were written before a column
+was there are read as if nobody had given it.
 """
 
 import json
@@ -169,7 +173,14 @@ TABLES: Mapping[str, Table] = {
     for table in (
         Table(
             "models",
-            (_name("model"), _text("source"), _text("family"), _count("parameters"), _text("card", _TEXT_LENGTH)),
+            (
+                _name("model"),
+                _text("source"),
+                _text("family"),
+                _count("parameters"),
+                _text("licence"),
+                _text("card", _TEXT_LENGTH),
+            ),
             ("model",),
         ),
         Table(
@@ -193,8 +204,9 @@ TABLES: Mapping[str, Table] = {
                 _text("fingerprint"),
                 _name("proxy"),
                 _text("version"),
-                _VALUE,
+                Column("value", pa.float64(), "a finite number", _finite),
                 _SECONDS,
+                _text("reason", _TEXT_LENGTH),
             ),
             ("model", "revision", "dataset", "fingerprint", "proxy", "version"),
         ),
@@ -301,6 +313,8 @@ def validate(table: Table, data: object, *, source: str | None = None) -> pa.Tab
     _refuse_repeats(table, checked, source)
     if table.name == "datasets":
         _refuse_half_directions(checked, source)
+    if table.name == "proxies":
+        _refuse_unexplained(checked, source)
     return checked
 
 
@@ -451,3 +465,11 @@ def _refuse_half_directions(rows: pa.Table, source: str) -> None:
         if pc.any(half).as_py():
             row = pc.index(half, True).as_py()
             raise DataError(lacks, None, f"given where `{has}` is", source, row + 1)
+
+
+def _refuse_unexplained(rows: pa.Table, source: str) -> None:
+    """A score is a number, or there is a reason why not."""
+    neither = pc.and_(pc.is_null(rows["value"]), pc.equal(rows["reason"], ""))
+    if pc.any(neither).as_py():
+        rule = "a finite number, or `reason` must say why there is none"
+        raise DataError("value", None, rule, source, pc.index(neither, True).as_py() + 1)

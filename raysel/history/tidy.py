@@ -22,6 +22,7 @@ names (`--map step=epoch`), else the column of that name. The other fields are o
 - `planned_steps`: where the run was to end; its last step in the file by default. A run that does not get there is
   `stopped`, unless `status` says otherwise.
 - `primary_metric`: the metric that decides; to be given where a dataset has several.
+- `parameters`: how many the model has; `parameters_in_millions` where the file counts so.
 - `nan`: `refuse` (the default) or `failed`, by which a value that is no finite number means that the run diverged: its
   other values are kept and the run counts as failed (a proxy score is left out).
 - `repeats`: `refuse` (the default), `first` or `last`: which of several values given for the same thing to take. Rows
@@ -29,6 +30,11 @@ names (`--map step=epoch`), else the column of that name. The other fields are o
 
 Columns that are none of this are left out and named in `ignored`. A column whose name is a field's but for a slip is
 refused, and so are rows that only an ignored column could tell apart.
+
+Two habits of those who publish tables are known here. A file called ``results-NAME.csv``, as timm's are, is of dataset
+NAME unless it says otherwise. A ``.txt`` file is a matrix as the two-phase paper (arXiv 2404.00069) released them: a
+column a model, with ``--`` for the ``/`` in its name, and a row a dataset, whose names are the lines of the
+``datasets.txt`` beside it (a file of one row may be given its `dataset` instead).
 """
 
 import re
@@ -57,7 +63,7 @@ _DUE = {"results": ("model", "dataset", "metric", "mode", "value"), "proxies": (
 _OPTIONAL = {
     "results": (
         *("step", "split", "seconds", "revision", "fingerprint", "hardware", "seed", "config"),
-        *("planned_steps", "status", "primary_metric"),
+        *("planned_steps", "status", "primary_metric", "parameters", "parameters_in_millions"),
     ),
     "proxies": ("revision", "fingerprint", "version", "seconds"),
 }
@@ -68,9 +74,13 @@ _NUMBERS = {
     "seconds": "a finite number of at least 0",
     "planned_steps": "a finite number above 0",
     "seed": "an integer",
+    "parameters": "an integer of at least 0",
+    "parameters_in_millions": "a finite number of at least 0",
 }
 _MISSING = ("", "nan", "na", "n/a", "null", "none")
 _SIMILAR = 0.8
+_RESULTS_OF = re.compile(r"results-(.+)\.csv")
+_THOUSANDS = r"(?<=\d),(?=\d{3}(?:\D|$))"
 
 
 # Called with a field, its values, whether it must be filled in, and whether values may be no finite numbers.
@@ -125,7 +135,7 @@ def read_fields(
     """Read a file in long form, or a wide one, and find its fields.
 
     Args:
-        path: A CSV file with a header, or a Parquet file (`.parquet`).
+        path: A CSV file with a header, a Parquet file (`.parquet`), or a matrix of the two-phase paper (`.txt`).
         mapping: The column of each field that is not in the column of its own name.
         constants: The value of each field that is the same in every row.
         wide: Whether the file has a row a model and a column of values a dataset.
@@ -137,7 +147,10 @@ def read_fields(
         UnknownNameError: If an option names no field, or a column that the file lacks.
         DataError: If a field is missing or a value breaks its rule; rows are counted from 1, the header not among them.
     """
-    raw, source = _read(path), path.name
+    source = path.name
+    raw = _released(path, dataset=constants.get("dataset")) if path.suffix == ".txt" else _read(path)
+    if wide and path.suffix == ".txt":
+        raise OptionError("wide", wide, "given for a file with a row a model only")
     if wide:
         raw = _long(raw, model=mapping.get("model", "model"), without=without, source=source)
         mapping = {field: column for field, column in mapping.items() if field != "model"}
@@ -149,6 +162,8 @@ def read_fields(
             raise OptionError(rule, rules[rule], f"one of {', '.join(choices)}")
     constants = {field: value for field, value in constants.items() if field not in _RULES}
     columns = {**{str(name): str(name) for name in raw.columns}, **mapping}
+    if "dataset" not in columns and (named := _RESULTS_OF.fullmatch(source)):
+        constants = {"dataset": named[1], **constants}
     kind: Kind = "proxies" if "proxy" in {*columns, *constants} else "results"
     known = [*_DUE[kind], *_OPTIONAL[kind]]
     if kind == "results":
@@ -196,6 +211,23 @@ def _long(raw: pd.DataFrame, *, model: str, without: Collection[str], source: st
     return long[long["value"].notna() & (long["value"].astype(str) != "")].reset_index(drop=True)
 
 
+def _released(path: Path, *, dataset: str | None) -> pd.DataFrame:
+    """A matrix as the two-phase paper released it, in long form; its one row is of `dataset`, if that is given."""
+    try:
+        table = pd.read_csv(path, sep=r"\s+", dtype=str, keep_default_na=False)
+        beside = path.with_name("datasets.txt")
+        names = [dataset] if dataset else beside.read_text(encoding="utf-8").splitlines()
+        names = [name.strip() for name in names if name.strip()]
+    except (OSError, ValueError) as error:
+        raise OptionError("file", str(path), f"a matrix beside its datasets.txt ({_first_line(error)})") from error
+    if len(names) != len(table) or not names:
+        rule = f"a matrix with a row for each of {len(names)} datasets (it has {len(table)})"
+        raise OptionError("file", str(path), rule)
+    named = table.rename(columns=lambda name: name.replace("--", "/")).assign(dataset=names)
+    long = named.melt(id_vars=["dataset"], var_name="model", value_name="value")
+    return long.drop(columns="dataset") if dataset else long
+
+
 def split_of(metric: str) -> tuple[str | None, str]:
     """The split that a metric's name tells, if it does, and the metric's name without it.
 
@@ -219,10 +251,14 @@ def _read(path: Path) -> pd.DataFrame:
             # As text, so that neither a model called 007 nor one called NA loses its name.
             rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").fillna("")
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise OptionError("file", str(path), f"a CSV or Parquet file ({str(error).splitlines()[0]})") from error
+        raise OptionError("file", str(path), f"a CSV or Parquet file ({_first_line(error)})") from error
     if rows.empty:
         raise OptionError("file", str(path), "a table with at least one row")
     return rows
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _check_options(
@@ -265,11 +301,14 @@ def _numbers(field: str, values: pd.Series, required: bool, lenient: bool) -> tu
     else:
         codes, distinct = pd.factorize(values)
         texts = [*(str(value).strip() for value in distinct), ""]
+        if field.startswith("parameters"):
+            texts = [re.sub(_THOUSANDS, "", text) for text in texts]  # as in 1,014.45
         parsed = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
         numbers = parsed[codes]
         wrong = (np.isnan(parsed) & ~np.isin([text.lower() for text in texts], _MISSING))[codes]
     if field == "value":
         return numbers, wrong | (~np.isfinite(numbers) & (not lenient))
     given = ~np.isnan(numbers)
-    low = {"planned_steps": numbers <= 0, "seed": numbers != np.floor(numbers)}.get(field, numbers < 0)
+    broken, negative = numbers != np.floor(numbers), numbers < 0
+    low = {"planned_steps": numbers <= 0, "seed": broken, "parameters": broken | negative}.get(field, negative)
     return numbers, wrong | (given & (low | np.isinf(numbers))) | (~given & required)

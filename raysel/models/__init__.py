@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from raysel.models.adapter import Adapter
     from raysel.models.bundle import ModelBundle
+    from raysel.models.cards import Card
     from raysel.models.checkpoints import Checkpoint
-    from raysel.models.facts import Facts, describe, forward_flops, screened
+    from raysel.models.facts import Facts, describe, forward_flops, record, screened
     from raysel.models.image_files import ImageFiles, LazyImages
     from raysel.models.images import ImageTransform
     from raysel.models.loading import Features, create, extract, load
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adapter",
+    "Card",
     "Checkpoint",
     "Facts",
     "Family",
@@ -37,6 +39,7 @@ __all__ = [
     "extract",
     "forward_flops",
     "load",
+    "record",
     "register",
     "revision",
     "screened",
@@ -44,6 +47,7 @@ __all__ = [
 
 _HOMES = {
     "Adapter": "raysel.models.adapter",
+    "Card": "raysel.models.cards",
     "Checkpoint": "raysel.models.checkpoints",
     "Facts": "raysel.models.facts",
     "Family": "raysel.models.names",
@@ -61,6 +65,7 @@ _HOMES = {
     "checkpoint_of": "raysel.models.names",
     "expand": "raysel.models.names",
     "load": "raysel.models.loading",
+    "record": "raysel.models.facts",
     "register": "raysel.models.names",
     "revision": "raysel.models.names",
     "screened": "raysel.models.facts",

@@ -4,10 +4,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from raysel.errors import OptionError, RayselError
+from raysel.history import History
+from raysel.history.facts import completed
 from raysel.models.adapter import Batch
 from raysel.models.loading import adapter_of
 from raysel.models.names import configuration_of
@@ -27,6 +30,8 @@ class Facts:
         modality: What it takes: `images` or `texts`.
         parameters: How many it has, with its own head.
         licence: As its card says, in small letters; `None` where that is not known here.
+        source: The data that it was trained on, as its card or library calls it; empty where that is not known here.
+        card: The text of its card, where it is at hand.
     """
 
     name: str
@@ -35,6 +40,8 @@ class Facts:
     modality: Modality
     parameters: int
     licence: str | None
+    source: str = ""
+    card: str = ""
 
 
 def describe(name: str) -> Facts:
@@ -48,7 +55,7 @@ def describe(name: str) -> Facts:
     >>> describe("zoo/latin-vit").modality
     'images'
     """
-    config, licence = configuration_of(name)
+    config, card = configuration_of(name)
     adapter = adapter_of(config, name)
     with torch.device("meta"):  # shapes alone, no memory
         parameters = sum(p.numel() for p in adapter.build(config).parameters())
@@ -58,8 +65,42 @@ def describe(name: str) -> Facts:
         family=adapter.family(config),
         modality=adapter.modality,
         parameters=parameters,
-        licence=licence,
+        licence=card.licence,
+        source=card.source,
+        card=card.text,
     )
+
+
+def record(history: History, facts: Iterable[Facts]) -> None:
+    """File what is known of models in a history; what it knows beyond that stays.
+
+    Raises:
+        HistoryError: If the history cannot be written to.
+
+    >>> from tempfile import mkdtemp
+    >>> history = History.create(mkdtemp() + "/history")
+    >>> record(history, [describe("zoo/latin-vit")])
+    >>> history.models()[["model", "family", "parameters"]].values.tolist()
+    [['zoo/latin-vit', 'vision_transformer', 81161]]
+    """
+    known = history.models()
+    rows = pd.DataFrame(
+        {
+            "model": one.name,
+            "source": one.source,
+            "family": one.family,
+            "parameters": one.parameters,
+            "licence": one.licence or "",
+            "card": one.card,
+        }
+        for one in facts
+    )
+    if rows.empty:
+        return
+    found = completed(rows, known)
+    new = found[found.merge(known, how="left", indicator=True)["_merge"].to_numpy() == "left_only"]
+    if len(new):
+        history.append(models=new)
 
 
 def forward_flops(name: str, *, tokens: int = 128) -> int | None:

@@ -4,15 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from raysel.errors import ModelError, OptionError
+from raysel.models.cards import Card
 from raysel.models.checkpoints import INDEX, WEIGHTS, Checkpoint
+from raysel.models.retries import nobody_there, persistently
 
 _BESIDE = ("*.json", "*.txt", "*.model", "*.tiktoken", "README.md")
 """Configuration, tokenizer, preprocessor and card; no code and nothing pickled."""
 
 _PATIENCE = 10  # seconds
+_PASSING = (408, 429, 500, 502, 503, 504)  # statuses of a server that may answer in a moment
 
 
 def checkpoint(name: str, repository: str) -> Checkpoint:
@@ -42,8 +43,8 @@ def checkpoint(name: str, repository: str) -> Checkpoint:
     return Checkpoint.in_folder(name, folder, commit=folder.name)
 
 
-def configuration(name: str, repository: str) -> tuple[dict[str, Any], str | None]:
-    """The content of a repository's ``config.json`` and its licence, if its card says one; without the weights.
+def configuration(name: str, repository: str) -> tuple[dict[str, Any], Card]:
+    """The content of a repository's ``config.json`` and what its card says; without the weights.
 
     Raises:
         ModelError, OptionError: As `checkpoint`.
@@ -53,20 +54,7 @@ def configuration(name: str, repository: str) -> tuple[dict[str, Any], str | Non
         config = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError) as error:
         raise ModelError(name, f"has no config.json that can be read in {folder}") from error
-    return config, licence(folder)
-
-
-def licence(folder: Path) -> str | None:
-    """What the card in a folder says, in small letters; `None` without a card, or where it does not say."""
-    from huggingface_hub import ModelCard
-
-    if not (folder / "README.md").is_file():
-        return None
-    try:
-        said = ModelCard.load(folder / "README.md").data.license
-    except (ValueError, TypeError, yaml.YAMLError):  # a card that is written wrongly says nothing
-        return None
-    return said.lower() if isinstance(said, str) else None
+    return config, Card.in_folder(folder)
 
 
 def _cached(repository: str) -> Path | None:
@@ -97,12 +85,25 @@ def _reaches(repository: str) -> bool:
     from huggingface_hub import HfApi, errors
 
     try:
-        HfApi().model_info(repository, timeout=_PATIENCE)
+        persistently(lambda: HfApi().model_info(repository, timeout=_PATIENCE), unless=_is_final)
     except (errors.HFValidationError, errors.RepositoryNotFoundError):  # which gated ones are too
         raise
     except Exception:  # switched off, no connection, no answer: each version has its own
         return False
     return True
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether the hub, or the lack of it, would be the same in a moment."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
+        return _is_final(error.__cause__)
+    if isinstance(error, errors.HFValidationError | errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):
+        return True
+    if isinstance(error, errors.HfHubHTTPError):
+        return error.response.status_code not in _PASSING
+    return nobody_there(error)
 
 
 def _download(name: str, repository: str, patterns: tuple[str, ...]) -> Path:
@@ -111,7 +112,12 @@ def _download(name: str, repository: str, patterns: tuple[str, ...]) -> Path:
     place = f"{constants.ENDPOINT}/{repository}"
     try:
         reached = _reaches(repository)
-        return Path(snapshot_download(repository, allow_patterns=list(patterns), local_files_only=not reached))
+
+        def fetch() -> Path:
+            # What several processes of this machine want is downloaded by one of them; the others wait for its lock.
+            return Path(snapshot_download(repository, allow_patterns=list(patterns), local_files_only=not reached))
+
+        return persistently(fetch, unless=_is_final)
     except errors.HFValidationError as error:
         raise OptionError("model", name, "hf/ORG/NAME, as the hub writes it") from error
     except errors.GatedRepoError as error:

@@ -22,8 +22,8 @@ from typing import Any
 
 from raysel.errors import OptionError, UnknownNameError
 from raysel.models import places
+from raysel.models.cards import Card
 from raysel.models.checkpoints import Checkpoint
-from raysel.models.hub import licence
 
 Locate = Callable[[str], Path | Checkpoint]
 """From the part of a name after its prefix to the checkpoint, or to the folder that it lies in."""
@@ -41,13 +41,13 @@ class Family:
     Args:
         locate: Finds the checkpoint that a name stands for, or the folder it lies in.
         names: Lists the names without the prefix; without it globs match nothing.
-        configure: Finds a model's configuration and licence without its weights; without it they are looked for where
-            the checkpoint lies.
+        configure: Finds a model's configuration and card without its weights; without it they are looked for where the
+            checkpoint lies.
     """
 
     locate: Locate
     names: Callable[[], Iterable[str]] = tuple
-    configure: Callable[[str], tuple[dict[str, Any], str | None]] | None = None
+    configure: Callable[[str], tuple[dict[str, Any], Card]] | None = None
 
 
 _FAMILIES: dict[str, Family] = {
@@ -88,8 +88,8 @@ def checkpoint_of(name: str) -> Checkpoint:
     return found if isinstance(found, Checkpoint) else Checkpoint.in_folder(name, found)
 
 
-def configuration_of(name: str) -> tuple[dict[str, Any], str | None]:
-    """The configuration in its library's words, and the licence in small letters or `None` if nobody says.
+def configuration_of(name: str) -> tuple[dict[str, Any], Card]:
+    """The configuration in its library's words, and what is said of the model.
 
     No weights are downloaded where the prefix can do without.
 
@@ -100,7 +100,7 @@ def configuration_of(name: str) -> tuple[dict[str, Any], str | None]:
     if family.configure is not None:
         return family.configure(name.removeprefix(prefix))
     checkpoint = checkpoint_of(name)
-    return checkpoint.config, licence(checkpoint.folder)
+    return checkpoint.config, Card.in_folder(checkpoint.folder)
 
 
 def revision(name: str) -> str:

@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import tempfile
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from filelock import FileLock
 
 from raysel.errors import ModelError, UnknownNameError
 from raysel.models import hub
+from raysel.models.cards import Card
 from raysel.models.checkpoints import Checkpoint
+from raysel.models.retries import nobody_there, persistently
 
-_TRIES = 3
 _PATIENCE = 10  # seconds that a server may be silent, as huggingface_hub has it
 
 
@@ -48,8 +50,8 @@ def hugging_face(repository: str) -> Checkpoint:
     return hub.checkpoint(f"hf/{repository}", repository)
 
 
-def hugging_face_configuration(repository: str) -> tuple[dict[str, Any], str | None]:
-    """Of such a checkpoint the configuration and the licence."""
+def hugging_face_configuration(repository: str) -> tuple[dict[str, Any], Card]:
+    """Of such a checkpoint the configuration and the card."""
     return hub.configuration(f"hf/{repository}", repository)
 
 
@@ -62,8 +64,8 @@ def timm(model: str) -> Checkpoint:
     return dataclasses.replace(hub.checkpoint(f"timm/{model}", said.hf_hub_id), config=config)
 
 
-def timm_configuration(model: str) -> tuple[dict[str, Any], str | None]:
-    """Of such a model the configuration and the licence."""
+def timm_configuration(model: str) -> tuple[dict[str, Any], Card]:
+    """Of such a model the configuration and what timm says of it; the tag of its weights names their data."""
     said = _said_by_timm(model)
     config = {
         "architecture": said.architecture,
@@ -71,7 +73,7 @@ def timm_configuration(model: str) -> tuple[dict[str, Any], str | None]:
         # Only weights in a foreign format call for code of their own; on the hub they are in timm's.
         "pretrained_cfg": said.to_dict(remove_source=True) | {"custom_load": False},
     }
-    return config, said.license.lower() if said.license else None
+    return config, Card(licence=said.license.lower() if said.license else None, source=said.tag or "")
 
 
 def _said_by_timm(model: str) -> Any:
@@ -103,8 +105,8 @@ def torchvision(model: str) -> Checkpoint:
     return Checkpoint(config, file)
 
 
-def torchvision_configuration(model: str) -> tuple[dict[str, Any], str | None]:
-    """Of such a model the configuration; torchvision says nothing of the licence of weights."""
+def torchvision_configuration(model: str) -> tuple[dict[str, Any], Card]:
+    """Of such a model the configuration; torchvision says nothing of the licence of weights, but their data."""
     from torchvision import models
 
     if model not in torchvision_names():
@@ -121,7 +123,7 @@ def torchvision_configuration(model: str) -> tuple[dict[str, Any], str | None]:
         "mean": list(expected.mean),
         "std": list(expected.std),
     }
-    return config, None
+    return config, Card(source=weights.name)
 
 
 def torchvision_names() -> list[str]:
@@ -142,14 +144,15 @@ def _download_once(name: str, url: str, file: Path) -> None:
     """Fetch a file that several processes of this machine may want at once; huggingface_hub does so by itself."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):
-        for left in range(_TRIES - 1, -1, -1):
-            if file.is_file():
-                return
-            try:
-                _download(name, url, file)
-            except ModelError:
-                if not left:
-                    raise
+        if not file.is_file():
+            persistently(lambda: _download(name, url, file), unless=_is_final)
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether it would fail again in a moment."""
+    broken = error.__cause__
+    refused = isinstance(broken, urllib.error.HTTPError) and broken.code < 500
+    return refused or nobody_there(error)
 
 
 def _download(name: str, url: str, file: Path) -> None:

@@ -28,6 +28,9 @@ def history_table(summary: Summary) -> Group:
         f"Runs: {runs}. Observations: {summary.observations}. Proxy scores: {proxies}.",
         f"{summary.parts} parts, {summary.size_bytes / 1e6:.1f} MB.",
     ]
+    if any(summary.facts.values()):
+        known = ", ".join(f"{fact} of {count}" for fact, count in summary.facts.items() if count)
+        lines.insert(1, f"Known of models: {known}.")
     if summary.pins:
         lines.append(f"Pins: {', '.join(summary.pins)}.")
     if summary.first and summary.last:

@@ -1,11 +1,11 @@
 """Proxy scores on the target, computed by Ray tasks and kept in the history."""
 
 import faulthandler
-import hashlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,37 @@ import ray
 from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
 from raysel import models
-from raysel.errors import HistoryError, OptionError, RayselError
+from raysel.errors import HistoryError, RayselError
 from raysel.history import History
 from raysel.proxies import Proxy, proxy_named
 from raysel.target import Target
+from raysel.tune.samples import fingerprint, looked_at
 
 logger = logging.getLogger(__name__)
 
 Scores = dict[str, dict[str, float]]
 
 LOOKED_AT = 1000  # samples of the target that proxies look at, at most, where nobody says otherwise
-_KEPT_TOGETHER = 100  # rows: what a driver that dies loses, against files in the history
+# What a driver that is killed loses, against files in the history.
+_KEPT_TOGETHER = 100  # rows
+_KEPT_AFTER = 10.0  # seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scored:
+    """What a task says of one proxy.
+
+    Args:
+        value: The score; not finite where there is none.
+        seconds: What it took, the forward pass included.
+        problem: Why there is no score.
+        lasting: Whether the model can never have one, whatever happens.
+    """
+
+    value: float
+    seconds: float
+    problem: str | None
+    lasting: bool = False
 
 
 class ProxyScoring:
@@ -33,7 +53,8 @@ class ProxyScoring:
     A model that cannot be scored, whatever happens to it, is left without scores; `failures` says why, by model.
 
     Args:
-        history: Where scores are looked up and kept (under model, dataset, fingerprint of the data, proxy and version).
+        history: Where scores are looked up and kept (under model, dataset, fingerprint of the samples that were looked
+            at, proxy and version), and why a model cannot have one.
         target: The dataset, with `samples`.
         proxies: Names of proxies.
         models: The models to score.
@@ -71,9 +92,10 @@ class ProxyScoring:
         self._fingerprint: str | None = None
         self._revisions: dict[str, str] = {}
         self._pending: dict[Any, tuple[str, float]] = {}
-        self.failures: dict[str, str] = {}
+        self._lacking: dict[str, dict[str, str]] = {}
         self._scores: Scores = {}
         self._rows: list[dict[str, Any]] = []
+        self._kept_at = time.monotonic()
 
     def poll(self) -> bool:
         """Take in what has finished; true when nothing is pending any more. Never blocks."""
@@ -85,9 +107,29 @@ class ProxyScoring:
         done = ray.wait(list(self._pending), num_returns=len(self._pending), timeout=0)[0] if self._pending else []
         for ref in done:
             self._take(*self._pending.pop(ref), ref)
-        if self._rows and (not self._pending or len(self._rows) >= _KEPT_TOGETHER):
-            self._keep()
+        due = len(self._rows) >= _KEPT_TOGETHER or time.monotonic() - self._kept_at >= _KEPT_AFTER
+        if due or not self._pending:
+            self.keep()
         return not self._pending
+
+    def keep(self) -> None:
+        """File in the history what has been found since the last time; `poll` does so by itself, now and then."""
+        self._kept_at = time.monotonic()
+        if not self._rows:
+            return
+        try:
+            self._history.append(proxies=pd.DataFrame(self._rows))
+        except (OSError, HistoryError) as error:
+            logger.warning("proxy scores could not be kept in %s: %s", self._history.uri, error)
+        self._rows = []
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """By model, which scores it lacks and why."""
+        order = ("", *self._proxies)
+        return {
+            model: "; ".join(told[proxy] for proxy in order if proxy in told) for model, told in self._lacking.items()
+        }
 
     def scores(self) -> dict[str, dict[str, float]]:
         """The scores by proxy and model; a proxy that no model has is left out."""
@@ -104,83 +146,79 @@ class ProxyScoring:
 
         Tasks end in any order; what is told of them does not depend on it.
         """
-        without = [model for model in self._models if model in self.failures]
-        return {model: self.failures[model] for model in sorted(without, key=lambda model: model in self._scores)}
+        failures = self.failures
+        without = [model for model in self._models if model in failures]
+        return {model: failures[model] for model in sorted(without, key=lambda model: model in self._scores)}
 
     def _start(self) -> None:
-        self._scores = self._cached()
+        for row in self._on_record(self._history.proxies()):
+            self._scores.setdefault(row["model"], {})[row["proxy"]] = float(row["value"])
+        for row in self._on_record(self._history.refusals()):
+            self._lacks(row["model"], row["proxy"], row["reason"])
         for model in self._models:
-            missing = [proxy for proxy in self._proxies if proxy not in self._scores.get(model, {})]
+            settled = {*self._scores.get(model, {}), *self._lacking.get(model, {})}
+            missing = [proxy for proxy in self._proxies if proxy not in settled]
             if missing:
                 ref = self._task.remote(model, missing, self._samples, self._target.task, self._extract, self._timeout)
                 self._pending[ref] = model, time.monotonic()
         logger.info("scoring %d of %d models on %s", len(self._pending), len(self._models), self._target.name)
 
-    def _cached(self) -> Scores:
-        table = self._history.proxies()
+    def _on_record(self, table: pd.DataFrame) -> Iterator[dict[Hashable, Any]]:
+        """The rows that are of these samples, and of models and proxies as they are now."""
         versions = {proxy: proxy_named(proxy).version for proxy in self._proxies}
         known = table[
             (table["dataset"] == self._target.name)
             & (table["fingerprint"] == self._fingerprint)
             & table["model"].isin(self._models)
         ]
-        scores: Scores = {}
         for row in known.to_dict("records"):
-            current = self._revisions.get(row["model"], row["revision"])
+            # What somebody else's `extract` saw has no revision.
+            current = "" if self._extract is not None else self._revisions.get(row["model"], row["revision"] or None)
             if versions.get(row["proxy"]) == row["version"] and current == row["revision"]:
-                scores.setdefault(row["model"], {})[row["proxy"]] = float(row["value"])
-        return scores
+                yield row
+
+    def _lacks(self, model: str, proxy: str, why: str) -> None:
+        logger.warning("%s has no %s on %s: %s", model, proxy, self._target.name, why)
+        self._lacking.setdefault(model, {})[proxy] = f"no {proxy}: {why}"
 
     def _take(self, model: str, begun: float, ref: Any) -> None:
         try:
             revision, results = ray.get(ref)
         except Exception as error:  # whatever a model's own code raises must not end the selection
-            self.failures[model] = f"cannot be scored: {_why(error, self._timeout, time.monotonic() - begun)}"
-            logger.warning("%s on %s %s", model, self._target.name, self.failures[model])
+            why = f"cannot be scored: {_why(error, self._timeout, time.monotonic() - begun)}"
+            logger.warning("%s on %s %s", model, self._target.name, why)
+            self._lacking.setdefault(model, {})[""] = why
             return
-        for proxy, (value, seconds, problem) in results.items():
-            if problem is not None:
-                logger.warning("%s has no %s on %s: %s", model, proxy, self._target.name, problem)
-                self.failures[model] = f"no {proxy}: {problem}"
-                continue
-            logger.info("%s: %s %.4f on %s (%.2f s)", model, proxy, value, self._target.name, seconds)
-            self._scores.setdefault(model, {})[proxy] = value
-            self._rows.append(
-                {
-                    "model": model,
-                    "revision": revision,
-                    "dataset": self._target.name,
-                    "fingerprint": self._fingerprint,
-                    "proxy": proxy,
-                    "version": proxy_named(proxy).version,
-                    "value": value,
-                    "seconds": seconds,
-                }
-            )
-
-    def _keep(self) -> None:
-        try:
-            self._history.append(proxies=pd.DataFrame(self._rows))
-        except (OSError, HistoryError) as error:
-            logger.warning("proxy scores could not be kept in %s: %s", self._history.uri, error)
-        self._rows = []
+        for proxy, found in results.items():
+            if found.problem is None:
+                logger.info("%s: %s %.4f on %s (%.2f s)", model, proxy, found.value, self._target.name, found.seconds)
+                self._scores.setdefault(model, {})[proxy] = found.value
+            else:
+                self._lacks(model, proxy, found.problem)
+            if found.problem is None or found.lasting:
+                self._rows.append(
+                    {
+                        "model": model,
+                        "revision": revision,
+                        "dataset": self._target.name,
+                        "fingerprint": self._fingerprint,
+                        "proxy": proxy,
+                        "version": proxy_named(proxy).version,
+                        "value": found.value,
+                        "seconds": found.seconds,
+                        "reason": found.problem or "",
+                    }
+                )
 
 
 def _take_samples(
     target: Target, names: Sequence[str], max_samples: int, seed: int
 ) -> tuple[tuple[Any, Any], tuple[str, dict[str, str]]]:
-    """A task: the samples that proxies look at; the fingerprint of all of them, and the revisions of folders."""
-    if target.samples is None:
-        raise OptionError("samples", None, "a function that returns (inputs, labels)")
-    inputs, labels = target.samples()
-    labels = np.asarray(labels)
-    if len(labels) < 2 or labels.ndim != 1 or len(inputs) != len(labels):
-        raise OptionError("samples", (len(inputs), labels.shape), "inputs and labels of one length, at least 2")
-    chosen = subsample(labels, task=target.task, size=max_samples, seed=seed)
-    taken = [inputs[i] for i in chosen] if isinstance(inputs, list | tuple) else inputs[chosen]
+    """A task: the samples that proxies look at; the fingerprint of just these, and the revisions of folders."""
+    inputs, labels = looked_at(target, max_samples=max_samples, seed=seed)
     # A model of a hub stays at the revision that the cache has; a folder is easily written over.
     folders = {name: _revision(name) for name in names if name.startswith("file:")}
-    return (taken, labels[chosen]), (fingerprint(inputs, labels), folders)
+    return (inputs, labels), (fingerprint(inputs, labels), folders)
 
 
 def _revision(model: str) -> str:
@@ -190,36 +228,6 @@ def _revision(model: str) -> str:
         return ""  # that it cannot be read is said when it is scored
 
 
-def subsample(labels: Any, *, task: str, size: int, seed: int) -> Any:
-    """Indices of at most `size` samples, in order; for classification every class keeps its share."""
-    if len(labels) <= size:
-        return np.arange(len(labels))
-    order = np.random.default_rng(seed).permutation(len(labels))
-    if task == "regression":
-        return np.sort(order[:size])
-    # Sorting samples by their rank within the class, as a share of it, takes all classes down together.
-    groups = pd.Series(labels[order])
-    within = groups.groupby(groups).cumcount().to_numpy() / groups.map(groups.value_counts()).to_numpy()
-    return np.sort(order[np.argsort(within, kind="stable")[:size]])
-
-
-def fingerprint(inputs: Any, labels: Any) -> str:
-    """Sixteen hexadecimal digits that change with the data."""
-    digest = hashlib.sha256()
-    for part in (inputs, labels):
-        if hasattr(part, "digest"):  # files, which know their own
-            digest.update(part.digest.encode())
-            continue
-        array = np.asarray(part)
-        digest.update(f"{array.dtype.kind}{array.shape}".encode())
-        if array.dtype.kind in "OU":
-            for item in array.ravel().tolist():
-                digest.update(f"{len(str(item))}:{item}".encode())
-        else:
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:16]
-
-
 def _score_model(
     model: str,
     proxies: Sequence[str],
@@ -227,8 +235,8 @@ def _score_model(
     task: str,
     extract: Callable[[str, Any], Any] | None,
     timeout: float,
-) -> tuple[str, dict[str, tuple[float, float, str | None]]]:
-    """A task: the model's revision and (value, seconds, problem) by proxy; one forward pass feeds them all."""
+) -> tuple[str, dict[str, _Scored]]:
+    """A task: the model's revision and what was found by proxy; one forward pass feeds them all."""
     # Ends this process whatever it hangs in, and leaves in Ray's logs where that was.
     faulthandler.dump_traceback_later(timeout, exit=True, file=sys.__stderr__ or 2)
     try:
@@ -237,27 +245,29 @@ def _score_model(
         found = (extract or models.extract)(model, inputs)
         passed = getattr(found, "seconds", None) or time.perf_counter() - began  # a first pass loads libraries too
         revision = _revision(model) if extract is None else ""
-        return revision, {name: _scored(proxy_named(name), found, labels, task, passed) for name in proxies}
+        scored = {name: _scored(proxy_named(name), found, labels, task, passed) for name in proxies}
+        if extract is not None:  # which may give more the next time
+            scored = {name: replace(one, lasting=False) for name, one in scored.items()}
+        return revision, scored
     finally:
         faulthandler.cancel_dump_traceback_later()
 
 
-def _scored(proxy: Proxy, found: Any, labels: Any, task: str, passed: float) -> tuple[float, float, str | None]:
-    """(value, seconds, problem) of one proxy; the seconds count those of the forward pass."""
-    began, value, problem = time.perf_counter(), float("nan"), None
+def _scored(proxy: Proxy, found: Any, labels: Any, task: str, passed: float) -> _Scored:
+    """One proxy from what a model makes of the samples; the forward pass took `passed` seconds."""
     needed = getattr(found, proxy.needs, None)
     if task not in proxy.tasks:
-        problem = f"{proxy.name} is not defined for {task}"
-    elif needed is None:
-        problem = f"the model gives no {proxy.needs}"
+        return _Scored(value=np.nan, seconds=passed, problem=f"{proxy.name} is not defined for {task}", lasting=True)
+    if needed is None:
+        return _Scored(value=np.nan, seconds=passed, problem=f"the model gives no {proxy.needs}", lasting=True)
+    began, value = time.perf_counter(), float("nan")
+    try:
+        value = float(proxy.score(np.asarray(needed), labels, task=task))
+    except (ValueError, ArithmeticError) as error:
+        problem: str | None = str(error)
     else:
-        try:
-            value = float(proxy.score(np.asarray(needed), labels, task=task))
-        except (ValueError, ArithmeticError) as error:
-            problem = str(error)
-        else:
-            problem = None if np.isfinite(value) else f"the score is {value}"
-    return value, passed + time.perf_counter() - began, problem
+        problem = None if np.isfinite(value) else f"the score is {value}"
+    return _Scored(value=value, seconds=passed + time.perf_counter() - began, problem=problem)
 
 
 def _why(error: Exception, timeout: float, waited: float) -> str:

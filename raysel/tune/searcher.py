@@ -115,8 +115,7 @@ class RecallSearcher(Searcher):
         self._proxies, self._top_k, self._method, self._tau = proxies, top_k, method, tau
         self._propagate, self._configs_per_model, self._inner = propagate, configs_per_model, inner
         self._extract, self._proxy_resources, self._max_samples = extract, dict(proxy_resources or {}), max_samples
-        self._proxy_timeout = proxy_timeout
-        self._model_key, self._seed = model_key, seed
+        self._proxy_timeout, self._model_key, self._seed = proxy_timeout, model_key, seed
         self.max_concurrent: int | None = None
         self._candidates: tuple[str, ...] | None = None
         self._draws: list[dict[str, Any]] = []
@@ -200,6 +199,8 @@ class RecallSearcher(Searcher):
 
     def save(self, checkpoint_path: str) -> None:
         """Write what a restored run needs to go on with the same models and draws (by Ray's own pickling)."""
+        if self._scoring is not None:
+            self._scoring.keep()  # a restored run finds them in the history; Tune saves after Ctrl-C too
         kept = {name: getattr(self, name) for name in _STATE}
         if self._inner is not None:
             with tempfile.TemporaryDirectory() as folder:
@@ -238,9 +239,8 @@ class RecallSearcher(Searcher):
             )
         if not self._scoring.poll():
             return False
-        scores, failures = self._scoring.scores(), self._scoring.unscored()
-        self._scoring = None
-        self._rank(scores, failures)
+        done, self._scoring = self._scoring, None
+        self._rank(done.scores(), done.unscored())
         return True
 
     def _clustered(self) -> tuple[Any, Clustering]:

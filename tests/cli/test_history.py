@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from raysel import History
@@ -54,6 +55,15 @@ def test_show_says_how_much_there_is(run: Run, history: str) -> None:
     assert plain["cells"] == 12
     shown = run("history", "show", history).stdout
     assert "4 models, 3 datasets, 12 of 12 cells" in shown
+    assert "Known of models" not in shown
+
+
+def test_show_says_what_is_known_of_models(run: Run, history: str) -> None:
+    facts = pd.DataFrame({"model": ["a", "b"], "parameters": [7, 8], "licence": ["mit", ""]})
+    History(history).append(models=facts)
+    plain = json.loads(run("history", "show", history, "--json").stdout)
+    assert plain["facts"] == {"parameters": 2, "family": 0, "source": 0, "licence": 1, "card": 0}
+    assert "Known of models: parameters of 2, licence of 1." in run("history", "show", history).stdout
 
 
 def test_check_finds_what_is_wrong(run: Run, history: str, tmp_path: Path) -> None:

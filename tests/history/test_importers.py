@@ -307,6 +307,24 @@ BAD: list[tuple[str, dict[str, object], type[RayselError], str]] = [
         DataError,
         "row 2: column `hardware` is 'cpu', but must be the same in all rows of a run",
     ),
+    (
+        f"{HEAD},parameters\na,x,acc,max,0.5,1.5\n",
+        {},
+        DataError,
+        "column `parameters` is '1.5', but must be an integer",
+    ),
+    (
+        f"{HEAD},parameters\na,x,acc,max,0.5,1\na,y,acc,max,0.5,2\n",
+        {},
+        DataError,
+        "row 2: column `parameters` is 2.0, but must be the same in all rows of a model",
+    ),
+    (
+        f"{HEAD},parameters,parameters_in_millions\na,x,acc,max,0.5,1,1\n",
+        {},
+        OptionError,
+        "given only where `parameters` is not",
+    ),
     ("model,dataset,proxy,value\na,x,leep,nan\n", {}, DataError, "row 1: column `value` is 'nan'"),
     ("model,dataset,proxy,value\na,x,leep,1\na,x,leep,2\n", {}, DataError, "row 2: column `value` is 2.0"),
     (
@@ -340,13 +358,15 @@ def test_points_of_unheard_runs_do_not_hinder_an_import(history: History, write:
 
 
 TIMM = """model,img_size,top1,top1_err,top5,top5_err,param_count,crop_pct,interpolation
+eva_giant_patch14_336.clip_ft_in1k,336,89.466,10.534,98.826,1.174,"1,013.01",1.000,bicubic
+resnet18.a1_in1k,288,73.15,26.85,91.02,8.98,11.69,1.0,bicubic
 resnet18.a1_in1k,224,71.49,28.51,90.07,9.93,11.69,0.95,bicubic
-vit_small_patch16_224.augreg_in21k_ft_in1k,224,81.38,18.62,96.13,3.87,22.05,0.9,bicubic
 """
 RECYCLING = """Unnamed: 0,model_name,avg,20_newsgroup,cola,mnli
 0,roberta-base,83.2,85.281466,83.22,87.98
 1,ibm/ColD-Fusion,84.1,86.364843,84.95,
 """
+TWO_PHASE = "ishan--bert-base-uncased-mnli\troberta-base\n0.45\t0.33\n0.9\t0.92\n-0.04\t0.2\n"
 
 
 def test_timm_results_in_one_command(tmp_path: Path) -> None:
@@ -355,17 +375,66 @@ def test_timm_results_in_one_command(tmp_path: Path) -> None:
     imported = import_file(
         history,
         tmp_path / "results-imagenet.csv",
-        mapping={"value": "top1"},
-        constants={"dataset": "imagenet-1k", "metric": "accuracy", "mode": "max"},
+        mapping={"value": "top1", "config.img_size": "img_size", "parameters_in_millions": "param_count"},
+        constants={"metric": "accuracy", "mode": "max"},
         scale=0.01,
         prefix="timm/",
     )
+    assert dict(imported.rows) == {"datasets": 1, "models": 2, "observations": 3, "runs": 3}
     matrix = history.matrix()
-    assert dict(zip(matrix.models, matrix.values[:, 0].round(4).tolist(), strict=True)) == {
-        "timm/resnet18.a1_in1k": 0.7149,
-        "timm/vit_small_patch16_224.augreg_in21k_ft_in1k": 0.8138,
-    }
+    assert matrix.datasets == ("imagenet",), "as the file is called"
+    assert matrix.models == ("timm/eva_giant_patch14_336.clip_ft_in1k", "timm/resnet18.a1_in1k")
+    assert matrix.values[0, 0] == pytest.approx(0.89466)
+    sizes = dict(zip(history.models()["model"], history.models()["parameters"], strict=True))
+    assert sizes == {"timm/eva_giant_patch14_336.clip_ft_in1k": 1_013_010_000, "timm/resnet18.a1_in1k": 11_690_000}
     assert "top1_err" in imported.ignored
+
+
+def test_a_size_does_not_replace_what_else_is_known(history: History, write: Write) -> None:
+    history.append(models=pd.DataFrame({"model": ["a"], "family": ["vit"], "card": ["Good."], "parameters": [1]}))
+    path = write(f"{HEAD},parameters\na,x,acc,max,0.5,7\na,y,acc,max,0.5,\nb,x,acc,max,0.5,\n")
+    assert import_file(history, path).rows["models"] == 1
+    assert history.models()[["model", "family", "parameters", "card"]].values.tolist() == [["a", "vit", 7, "Good."]]
+    assert "models" not in import_file(history, path).rows
+
+
+@pytest.mark.parametrize("prefix", ["", "hf/"])
+def test_the_two_phase_papers_matrix_in_one_command(tmp_path: Path, prefix: str) -> None:
+    (tmp_path / "matrix.txt").write_text(TWO_PHASE)
+    (tmp_path / "datasets.txt").write_text("cola\nMatthijs/snacks\nstsb\n")
+    history = History.create(tmp_path / "history")
+    import_file(history, tmp_path / "matrix.txt", constants={"metric": "accuracy", "mode": "max"}, prefix=prefix)
+    matrix = history.matrix()
+    assert matrix.models == (f"{prefix}ishan/bert-base-uncased-mnli", f"{prefix}roberta-base")
+    assert matrix.datasets == ("Matthijs/snacks", "cola", "stsb")
+    assert matrix.values.tolist() == [[0.9, 0.45, -0.04], [0.92, 0.33, 0.2]]
+
+
+def test_the_two_phase_papers_proxy_scores(history: History, tmp_path: Path) -> None:
+    (tmp_path / "leep_score_multirc.txt").write_text("ishan--bert-base-uncased-mnli\troberta-base\n-0.68\t-0.683\n")
+    import_file(history, tmp_path / "leep_score_multirc.txt", constants={"proxy": "leep", "dataset": "multirc"})
+    scores = history.proxy_scores("leep")
+    assert scores == {("ishan/bert-base-uncased-mnli", "multirc"): -0.68, ("roberta-base", "multirc"): -0.683}
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "says"),
+    [
+        (None, {}, "a matrix beside its datasets.txt .*datasets.txt"),
+        ("cola\nsst2\n", {}, r"a row for each of 2 datasets \(it has 3\)"),
+        ("cola\nsst2\nstsb\n", {"constants": {"dataset": "cola"}}, r"a row for each of 1 datasets \(it has 3\)"),
+        ("cola\nsst2\nstsb\n", {"wide": True}, "`wide` is True"),
+        ("cola\nsst2\nstsb\n", {}, "column `metric` is 'missing'"),
+    ],
+)
+def test_bad_matrices_of_the_two_phase_paper(
+    tmp_path: Path, names: str | None, options: dict[str, Any], says: str
+) -> None:
+    (tmp_path / "matrix.txt").write_text(TWO_PHASE)
+    if names is not None:
+        (tmp_path / "datasets.txt").write_text(names)
+    with pytest.raises(RayselError, match=says):
+        read_tidy(tmp_path / "matrix.txt", **options)
 
 
 def test_a_wide_table(tmp_path: Path) -> None:

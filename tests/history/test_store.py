@@ -511,6 +511,36 @@ def test_check_finds_two_directions_that_two_writers_gave_at_once(history: Histo
     assert history.check() == ["accuracy of dataset d was recorded as max and as min; the newest is in force"]
 
 
+def test_proxies_that_cannot_be_had_are_no_scores(history: History) -> None:
+    refused = proxies("b", float("nan"), reason="the model gives no probabilities")
+    history.append(proxies=pd.concat([proxies("a", 0.5), refused]))
+    assert history.proxies()["model"].tolist() == ["a"]
+    assert history.refusals()[["model", "reason"]].values.tolist() == [["b", "the model gives no probabilities"]]
+    assert history.proxy_scores("leep") == {("a", "d"): 0.5}
+    assert (history.summary().proxies, history.check()) == ({"leep": 1}, [])
+    history.append(proxies=proxies("b", 0.25))
+    assert len(history.refusals()) == 0
+    assert history.proxy_scores("leep") == {("a", "d"): 0.5, ("b", "d"): 0.25}
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "lacks"),
+    [
+        ("proxies", proxies("a", 0.5), "reason"),
+        ("models", pd.DataFrame({"model": ["a"], "card": ["Good."]}), "licence"),
+    ],
+)
+def test_parts_from_before_a_column_are_read(history: History, table: str, rows: pd.DataFrame, lacks: str) -> None:
+    history.append(**{table: rows})
+    (part,) = (Path(history.uri) / "parts").iterdir()
+    pq.write_table(pq.read_table(part).drop_columns([lacks]), part)
+    again = History(history.uri)
+    assert getattr(again, table)()[["model", lacks]].values.tolist() == [["a", ""]]
+    again.append(**{table: rows.assign(**{lacks: "said"})})
+    again.compact()
+    assert again.check() == []
+
+
 def test_the_summary_counts(history: History) -> None:
     filled(history)
     history.append(runs=runs("c", dataset="e", status="stopped"), observations=points("c", [0.1]))
@@ -523,6 +553,7 @@ def test_the_summary_counts(history: History) -> None:
         ("e", "accuracy", "max", 1, 1),
     ]
     assert (summary.proxies, summary.pins) == ({"leep": 1}, ("selection",))
+    assert summary.facts == {"parameters": 1, "family": 0, "source": 0, "licence": 0, "card": 0}
     assert summary.parts == len(history.parts())
     assert summary.size_bytes == sum(f.stat().st_size for f in (Path(history.uri) / "parts").iterdir())
     assert summary.first is not None

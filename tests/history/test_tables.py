@@ -67,7 +67,8 @@ BAD = [
     ("datasets", datasets("d", "d"), "row 2: column `dataset` is 'd', but must be free of repeats"),
     ("models", pd.DataFrame({"model": ["m"], "parameters": [1.5]}), "column `parameters` is 1.5"),
     ("models", pd.DataFrame({"model": ["m", None]}), "row 2: column `model` is "),
-    ("proxies", proxies("m", NAN), "column `value` is nan, but must be a finite number"),
+    ("proxies", proxies("m", NAN), "row 1: column `value` is None, but must be a finite number, or `reason` must say"),
+    ("proxies", proxies("m", INF, reason="why"), "column `value` is inf, but must be a finite number"),
     ("proxies", pd.concat([proxies("m", 1.0)] * 2), "row 2: column `model, revision, dataset"),
 ]
 

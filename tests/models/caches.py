@@ -3,6 +3,8 @@
 import hashlib
 import http.server
 import json
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -122,14 +124,18 @@ PLACES: dict[str, Callable[[Caches], nn.Module]] = {
 
 
 @contextmanager
-def serve(hub: dict[str, Path], *, refuse: tuple[int, str] | None = None) -> Iterator[tuple[str, list[str]]]:
+def serve(
+    hub: dict[str, Path], *, refuse: tuple[int, str] | None = None, resets: dict[str, int] | None = None
+) -> Iterator[tuple[str, list[str]]]:
     """A server that answers as the hub does for the repositories in `hub`; its address, and the files it gave.
 
     Args:
         hub: By the name of a repository, the folder of its files.
         refuse: The status, and the hub's error code, that every request is answered with instead.
+        resets: By what the end of a path is, how many connections that get it are reset half-way through the answer.
     """
     given: list[str] = []
+    resets = dict(resets or {})
 
     class Hub(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -161,12 +167,20 @@ def serve(hub: dict[str, Path], *, refuse: tuple[int, str] | None = None) -> Ite
         do_HEAD = do_GET  # noqa: N815  (as http.server calls it)
 
         def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+            told = self.path if self.command == "GET" else ""
+            end = next((end for end, left in resets.items() if left and urlparse(told).path.endswith(end)), None)
             self.send_response(status)
             for key, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
                 self.send_header(key, value)
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(body)
+                self.wfile.write(body if end is None else body[: len(body) // 2])
+            if end is not None:
+                resets[end] -= 1
+                # Closed without lingering, a connection is not ended but reset.
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+                self.close_connection = True
 
         def log_message(self, *_: object) -> None:
             """Nothing on the terminal."""

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from raysel.errors import OptionError, RayselError
-from raysel.models import Tokens, describe, forward_flops, load, screened
+from raysel.history import History
+from raysel.models import Tokens, describe, forward_flops, load, record, screened
 from tests.models.conftest import LIBRARIES, TextFamily
 
 
@@ -56,26 +58,57 @@ def test_operations_of_known_models() -> None:
 
 
 @pytest.mark.parametrize(
-    ("card", "licence"),
+    ("card", "licence", "source", "text"),
     [
-        ("---\nlicense: MIT\n---\n# A model", "mit"),
-        ("# A model", None),
-        ("---\nlicense: [a, b]\n---\n", None),
-        ("---\n: : :\n---\n", None),
+        (
+            "---\nlicense: MIT\ndatasets:\n- imagenet-1k\n- org/own\n---\n# A model",
+            "mit",
+            "imagenet-1k, org/own",
+            "# A model",
+        ),
+        ("---\ndatasets: glue\n---\nGood.\n", None, "glue", "Good."),
+        ("# A model", None, "", "# A model"),
+        ("---\nlicense: [a, b]\n---\n", None, "", ""),
+        ("---\n: : :\n---\n", None, "", ""),
     ],
 )
-def test_the_licence_is_that_of_the_card(card: str, licence: str | None, tmp_path: Path) -> None:
+def test_licence_source_and_text_are_those_of_the_card(
+    card: str, licence: str | None, source: str, text: str, tmp_path: Path
+) -> None:
     LIBRARIES[0].make(tmp_path / "m")
     (tmp_path / "m" / "README.md").write_text(card)
-    assert describe(f"file:{tmp_path / 'm'}").licence == licence
+    facts = describe(f"file:{tmp_path / 'm'}")
+    assert (facts.licence, facts.source, facts.card) == (licence, source, text)
 
 
-@pytest.mark.parametrize(("name", "licence"), [("timm/resnet18.a1_in1k", "apache-2.0"), ("torchvision/resnet18", None)])
-def test_no_weights_are_asked_for(name: str, licence: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "licence", "source"),
+    [
+        ("timm/resnet18.a1_in1k", "apache-2.0", "a1_in1k"),
+        ("timm/resnet18", "apache-2.0", "a1_in1k"),
+        ("torchvision/resnet18", None, "IMAGENET1K_V1"),
+    ],
+)
+def test_no_weights_are_asked_for(name: str, licence: str | None, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     facts = describe(name)
-    assert facts.licence == licence
+    assert (facts.licence, facts.source) == (licence, source)
     assert facts.parameters == 11_689_512
+
+
+def test_facts_are_filed_beside_what_is_known(tmp_path: Path) -> None:
+    history = History.create(tmp_path / "history")
+    known = {"model": "zoo/latin-vit", "source": "latin", "card": "Small.", "parameters": 7}
+    history.append(models=pd.DataFrame([known]))
+    facts = [describe(name) for name in ("zoo/latin-vit", "timm/resnet18.a1_in1k")]
+    record(history, facts)
+    rows = history.models().set_index("model")
+    assert rows.loc["zoo/latin-vit"].tolist() == ["latin", "vision_transformer", facts[0].parameters, "", "Small."]
+    assert rows.loc["timm/resnet18.a1_in1k"].tolist() == ["a1_in1k", "resnet", 11_689_512, "apache-2.0", ""]
+    parts = history.parts()
+    record(history, facts)
+    record(history, [])
+    assert history.parts() == parts, "what is there already is not filed again"
 
 
 MODELS = ["zoo/latin-vit", "zoo/latin-resnet", "zoo/topics-bert"]

@@ -19,10 +19,19 @@ from tests.ray.test_searcher import Seen, samples
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
 
+OPTIONS: dict[str, Any] = {
+    "proxies": ("logme",),
+    "extract": None,
+    "resources": {},
+    "max_samples": 100,
+    "timeout": 60.0,
+    "seed": 0,
+}
+
+
 def scored(history: History, models: list[str], **options: Any) -> ProxyScoring:
-    given = {"proxies": ("logme",), "extract": None, "resources": {}, "max_samples": 100, "timeout": 60.0, "seed": 0}
     target = options.pop("target", Target("t", samples=samples))
-    scoring = ProxyScoring(history, target=target, models=models, **{**given, **options})
+    scoring = ProxyScoring(history, target=target, models=models, **{**OPTIONS, **options})
     ends = time.monotonic() + 120
     while not scoring.poll():
         assert time.monotonic() < ends
@@ -66,6 +75,56 @@ def test_failures_are_told_and_end_nothing(tmp_path: Path, timeout: float, reaso
     assert set(found.failures) == set(reasons)
     for model, says in reasons.items():
         assert re.fullmatch(says, found.failures[model]), found.failures[model]
+
+
+@pytest.mark.slow
+def test_what_a_model_cannot_have_is_told_in_full_and_not_asked_for_again(tmp_path: Path) -> None:
+    history = History.create(str(tmp_path / "history"))
+
+    def images() -> tuple[np.ndarray, np.ndarray]:
+        return np.random.default_rng(0).integers(0, 256, (20, 1, 16, 16), dtype=np.uint8), np.arange(20) % 2
+
+    wanted = {"target": Target("t", samples=images), "proxies": ("logme@layers", "logme", "knn@layers")}
+    why = "; ".join(f"no {proxy}: the model gives no layers" for proxy in ("logme@layers", "knn@layers"))
+    first = scored(history, ["zoo/latin-vit"], **wanted)
+    assert first.unscored() == {"zoo/latin-vit": why}
+    assert len(history.refusals()) == 2
+    # A task that is given no time comes to nothing.
+    again = scored(history, ["zoo/latin-vit"], timeout=0.001, **wanted)
+    assert (again.scores(), again.unscored()) == (first.scores(), first.unscored())
+    # An extract of one's own may give more, and what it saw is nobody else's.
+    own = scored(history, ["zoo/latin-vit"], extract=misbehaving, **{**wanted, "proxies": ("logme", "leep")})
+    assert own.scores()["logme"] != first.scores()["logme"]
+    assert own.unscored() == {"zoo/latin-vit": "no leep: the model gives no probabilities"}
+    assert len(history.refusals()) == 2
+
+
+@pytest.mark.slow
+def test_scores_are_filed_while_others_are_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("raysel.tune.scoring._KEPT_AFTER", 0.0)
+    history, gate = History.create(str(tmp_path / "history")), tmp_path / "gate"
+
+    def extract(model: str, inputs: np.ndarray) -> Seen:
+        while model == "slow" and not gate.exists():
+            time.sleep(0.05)
+        return Seen(features=inputs, probabilities=None)
+
+    scoring = ProxyScoring(
+        history,
+        target=Target("t", samples=samples),
+        models=["quick", "slow"],
+        **{**OPTIONS, "resources": {"cpu": 0.5}, "extract": extract},
+    )
+    ends = time.monotonic() + 120
+    while history.proxies().empty:
+        assert not scoring.poll()
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+    assert history.proxies()["model"].tolist() == ["quick"]
+    gate.touch()
+    while not scoring.poll():
+        time.sleep(0.05)
+    assert set(history.proxies()["model"]) == {"quick", "slow"}
 
 
 def pairs() -> tuple[np.ndarray, np.ndarray]:

@@ -92,7 +92,9 @@ def _megas(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--cpus-per-trial", "cpus", default=1.0, show_default=True, type=click.FloatRange(min=0, min_open=True))
 @click.option("--max-concurrent", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]")
 @click.option(
-    "--budget", help="What may be spent: 45min, 3h (by the clock) or 2gpu-h. The best so far is selected then."
+    "--budget",
+    help="What may be spent: 45min, 3h (by the clock) or 2gpu-h. Then trials end at their next epoch, and the best so far "
+    "is selected.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and what that costs; train nothing.")
 @click.option("--fresh", is_flag=True, help="Train even what an earlier selection with the same --out finished.")
@@ -281,7 +283,7 @@ def _selection(
 
     from raysel.cli.progress import ProgressLines
     from raysel.finetune.export import tested
-    from raysel.report import model_card, plain_selection, recall_table, spending_table, trials_table
+    from raysel.report import model_card, plain_selection, recall_table, size, spending_table, trials_table
     from raysel.tune import TrendScheduler, run_selection
     from raysel.tune.budget import BudgetStopper
     from raysel.tune.estimate import storage_bytes
@@ -289,7 +291,7 @@ def _selection(
     stored = storage_bytes(
         [one.parameters for one in facts.values()], running=wishes.max_concurrent, top_k=wishes.top_k
     )
-    say(f"checkpoints will take up to {stored / 1e9:.2f} GB in {wishes.storage}")
+    say(f"checkpoints will take up to {size(stored)} in {wishes.storage}")
     scheduler = TrendScheduler(
         history, target=target, max_t=wishes.epochs, method=wishes.method, time_attr="epoch", seed=wishes.seed
     )

@@ -93,8 +93,8 @@ def _megas(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--max-concurrent", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]")
 @click.option(
     "--budget",
-    help="What may be spent: 45min, 3h (by the clock) or 2gpu-h. Then trials end at their next epoch, and the best so far "
-    "is selected.",
+    help="What may be spent: 45min, 3h (by the clock) or 2gpu-h. Trials then end at their next epoch, and the best so "
+    "far is selected.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and what that costs; train nothing.")
 @click.option("--fresh", is_flag=True, help="Train even what an earlier selection with the same --out finished.")

@@ -206,7 +206,7 @@ def _outcome(trial: Trial, scheduler: TrendScheduler, metric: str, sign: float) 
     elif standing == "failed":
         reason = "failed: see the trial's error file"
     elif standing == "live":
-        reason = f"cut off at step {last:g} of {scheduler.max_t:g}"
+        reason = f"cut off at step {last:g} of {scheduler.max_t:g}: the budget was spent"
     elif reused:
         reason = f"told again to step {last:g} of {scheduler.max_t:g} from a finished run"
     else:

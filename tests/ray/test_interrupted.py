@@ -114,6 +114,7 @@ class SpendsAt(tune.Callback):
         self._hours = max(self._hours, result["training_iteration"] >= self._step)
 
 
+@pytest.mark.slow
 def test_when_the_budget_is_spent_each_trial_ends_at_its_next_report(tmp_path: Path) -> None:
     planted_history(tmp_path, datasets=FEW)
     (tmp_path / "begun").mkdir()

@@ -159,19 +159,20 @@ def select(
         from raysel.finetune import Recipe, read
         from raysel.finetune.sources import described
 
+        names = models.expand(patterns)
         found = read(data, name=name, task=task, inputs=inputs, label=label, metric=metric, seed=seed)
         say(described(found))
         given = {"epochs": epochs, "batch_size": batch_size, "tuning": tuning, "seed": seed}
         recipe = Recipe(**{**given, "lr": _RATES[found.modality] if lr is None else lr})  # type: ignore[arg-type]
         facts, left_out = models.screened(
-            models.expand(patterns),
+            names,
             modality=found.modality,
             max_parameters=max_parameters,
             licences=licences,
             strict=strict,
         )
         for model, why in left_out.items():
-            say(f"left out: {model}: {why}")
+            say(f"left out: {why}" if model in why else f"left out: {model}: {why}")
         if not facts:
             raise OptionError("models", ", ".join(patterns), "at least one model that can be had and fits")
         wishes = _Wishes(
@@ -197,6 +198,8 @@ def select(
         print_json({**answer, "left_out": dict(left_out)})
     else:
         console().print(*shown)
+        if not dry_run:
+            say(f"{answer['selected']}, fine-tuned, is in {answer['path']}; its README.md says why, and how to load it")
 
 
 def _run(data: "Data", facts: "Mapping[str, Facts]", wishes: _Wishes) -> tuple[dict[str, Any], list[Any]]:
@@ -335,7 +338,6 @@ def _selection(
         selected = replace(selected, test_score=tested(wishes.out / "model", data))
     card = model_card(selected, data, licence=facts[selected.selected].licence, answers=answers, versions=_versions())
     (wishes.out / "model" / "README.md").write_text(card)
-    say(f"{selected.selected}, fine-tuned, is in {wishes.out / 'model'}")
     answer = plain_selection(selected, {}) | {
         "path": str(wishes.out / "model"),
         "run": run,

@@ -41,7 +41,7 @@ from page import number, table  # noqa: E402
 from ray import tune  # noqa: E402
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler  # noqa: E402
 
-from raysel import Target, zoo  # noqa: E402
+from raysel import RecallSearcher, Target, TrendScheduler, zoo  # noqa: E402
 from raysel.finetune import Data, trainable  # noqa: E402
 from raysel.replay.baselines import equal_stages  # noqa: E402
 from raysel.replay.engine import Halving  # noqa: E402
@@ -104,23 +104,29 @@ def samples(data: Data) -> tuple[Any, Any]:
 
 def raysel_method(problem: Problem, folder: Path, *, method: str) -> Found:
     """raysel's recall and fine selection, as `raysel quickstart` runs them."""
-    data = problem.data
+    data, seed = problem.data, problem.seed
+    history = zoo.benchmark_history(folder / "history")
+    target = Target(data.name, task=data.task, samples=partial(samples, data))
     selected = run_selection(
         tune.with_parameters(trainable, data=data),
-        history=zoo.benchmark_history(folder / "history"),
-        target=Target(data.name, task=data.task, samples=partial(samples, data)),
+        searcher=RecallSearcher(
+            history,
+            target=target,
+            proxies=["logme"],
+            top_k=TOP_K,
+            method=method,
+            propagate="representative" if method == "paper" else "own",
+            seed=seed,
+        ),
+        scheduler=TrendScheduler(
+            history, target=target, max_t=problem.epochs, method=method, time_attr="epoch", seed=seed
+        ),
+        history=history,
+        target=target,
         models=problem.models,
         metric=data.metric,
         mode=data.mode,
-        max_t=problem.epochs,
         space=problem.space,
-        time_attr="epoch",
-        method=method,
-        proxies=["logme"],
-        top_k=TOP_K,
-        propagate="representative" if method == "paper" else "own",
-        seed=problem.seed,
-        resources={"cpu": 1},
         max_concurrent=SLOTS,
         storage_path=str(folder / "results"),
     )

@@ -28,6 +28,7 @@ class ProgressLines(tune.Callback):
     def __init__(self, *, metric: str, time_attr: str, max_t: float) -> None:
         self._metric, self._time_attr, self._max_t = metric, time_attr, max_t
         self._began = time.monotonic()
+        self._begun: set[str] = set()
 
     def line(self, message: str, *, style: str = "") -> None:
         """Print a line with the seconds since the start."""
@@ -48,6 +49,12 @@ class ProgressLines(tune.Callback):
             for logger in loggers:
                 logger.removeHandler(handler)
                 logger.setLevel(logging.NOTSET)
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A trial begins, or goes on after it was paused."""
+        if trial.trial_id not in self._begun:
+            self._begun.add(trial.trial_id)
+            self.line(f"{trial.config['model']}: training", style="dim")
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any

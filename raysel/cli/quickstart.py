@@ -90,28 +90,37 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
         from ray import tune
 
         from raysel.cli.progress import ProgressLines
-        from raysel.tune.run import run_selection
+        from raysel.tune import RecallSearcher, TrendScheduler, run_selection
 
+        history = zoo.benchmark_history(Path(folder) / "history", inputs)
+        wanted = Target(data.name, task=data.task, samples=partial(_samples, data))
+        # Checkpoints lie in a folder of this machine, so trials stay on it.
+        resources = {"cpu": 1, f"node:{node}": 0.001}
         progress = ProgressLines(metric=data.metric, time_attr="epoch", max_t=EPOCHS)
         with progress.of_recall():
             selected = run_selection(
                 tune.with_parameters(_fine_tune, data=data),
-                history=zoo.benchmark_history(Path(folder) / "history", inputs),
-                target=Target(data.name, task=data.task, samples=partial(_samples, data)),
+                searcher=RecallSearcher(
+                    history,
+                    target=wanted,
+                    proxies=["logme"],
+                    top_k=round(len(models) / SHARE),
+                    method=method,
+                    # Every model of a zoo this small can be scored; the paper scores representatives alone.
+                    propagate="representative" if method == "paper" else "own",
+                    proxy_resources=resources,
+                    seed=seed,
+                ),
+                scheduler=TrendScheduler(
+                    history, target=wanted, max_t=EPOCHS, method=method, time_attr="epoch", seed=seed
+                ),
+                history=history,
+                target=wanted,
                 models=models,
                 metric=data.metric,
                 mode=data.mode,
-                max_t=EPOCHS,
                 space={"epochs": EPOCHS, "seed": seed},
-                time_attr="epoch",
-                method=method,
-                proxies=["logme"],
-                top_k=round(len(models) / SHARE),
-                # Every model of a zoo this small can be scored; the paper scores representatives alone.
-                propagate="representative" if method == "paper" else "own",
-                seed=seed,
-                # Checkpoints lie in a folder of this machine, so trials stay on it.
-                resources={"cpu": 1, f"node:{node}": 0.001},
+                resources=resources,
                 max_concurrent=SLOTS,
                 storage_path=str(Path(folder) / "results"),
                 callbacks=[progress],

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from raysel.finetune import Data
     from raysel.history import History
     from raysel.models import Facts
+    from raysel.target import Target
+    from raysel.tune import RecallSearcher
     from raysel.tune.budget import Budget
-    from raysel.tune.run import Selected
+    from raysel.tune.run import Selected, TrialOutcome
 
 _RATES = {"images": 1e-4, "texts": 3e-5}
 """Usual peak learning rates of fine-tuning, by modality."""
@@ -90,7 +92,9 @@ def _megas(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--cpus-per-trial", "cpus", default=1.0, show_default=True, type=click.FloatRange(min=0, min_open=True))
 @click.option("--max-concurrent", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]")
 @click.option(
-    "--budget", help="What may be spent: 45min, 3h (by the clock) or 2gpu-h. The best so far is selected then."
+    "--budget",
+    help="What may be spent: 45min, 3h (by the clock) or 2gpu-h. Trials then end at their next epoch, and the best so "
+    "far is selected.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and what that costs; train nothing.")
 @click.option("--fresh", is_flag=True, help="Train even what an earlier selection with the same --out finished.")
@@ -155,19 +159,20 @@ def select(
         from raysel.finetune import Recipe, read
         from raysel.finetune.sources import described
 
+        names = models.expand(patterns)
         found = read(data, name=name, task=task, inputs=inputs, label=label, metric=metric, seed=seed)
         say(described(found))
         given = {"epochs": epochs, "batch_size": batch_size, "tuning": tuning, "seed": seed}
         recipe = Recipe(**{**given, "lr": _RATES[found.modality] if lr is None else lr})  # type: ignore[arg-type]
         facts, left_out = models.screened(
-            models.expand(patterns),
+            names,
             modality=found.modality,
             max_parameters=max_parameters,
             licences=licences,
             strict=strict,
         )
         for model, why in left_out.items():
-            say(f"left out: {model}: {why}")
+            say(f"left out: {why}" if model in why else f"left out: {model}: {why}")
         if not facts:
             raise OptionError("models", ", ".join(patterns), "at least one model that can be had and fits")
         wishes = _Wishes(
@@ -193,6 +198,8 @@ def select(
         print_json({**answer, "left_out": dict(left_out)})
     else:
         console().print(*shown)
+        if not dry_run:
+            say(f"{answer['selected']}, fine-tuned, is in {answer['path']}; its README.md says why, and how to load it")
 
 
 def _run(data: "Data", facts: "Mapping[str, Facts]", wishes: _Wishes) -> tuple[dict[str, Any], list[Any]]:
@@ -245,7 +252,7 @@ def _plan(
     wishes: _Wishes,
     *,
     history: "History",
-    target: Any,
+    target: "Target",
     resources: Mapping[str, float],
 ) -> tuple[dict[str, Any], list[Any]]:
     from dataclasses import asdict
@@ -254,9 +261,8 @@ def _plan(
     from raysel.tune.estimate import epoch_seconds, estimate, storage_bytes
     from raysel.tune.run import recalled
 
-    shortlist = recalled(
-        history=history, target=target, models=tuple(facts), **_recalling(data, facts, wishes, resources)
-    )
+    searcher = _searcher(facts, wishes, history=history, target=target, resources=resources)
+    shortlist = recalled(searcher, models=tuple(facts), metric=data.metric, mode=data.mode)
     by_epoch = epoch_seconds(history, data.name, train=len(data.train), val=len(data.val))
     time = estimate(shortlist.models, by_epoch, epochs=wishes.epochs, first=1 / wishes.epochs)
     stored = storage_bytes([facts[model].parameters for model in shortlist.models], running=wishes.max_concurrent)
@@ -275,7 +281,7 @@ def _selection(
     wishes: _Wishes,
     *,
     history: "History",
-    target: Any,
+    target: "Target",
     resources: Mapping[str, float],
 ) -> tuple[dict[str, Any], list[Any]]:
     import ray
@@ -283,42 +289,51 @@ def _selection(
 
     from raysel.cli.progress import ProgressLines
     from raysel.finetune.export import tested
-    from raysel.report import model_card, plain_selection, recall_table, spending_table, trials_table
+    from raysel.report import model_card, plain_selection, recall_table, size, spending_table, trials_table
+    from raysel.tune import TrendScheduler, run_selection
     from raysel.tune.budget import BudgetStopper
     from raysel.tune.estimate import storage_bytes
-    from raysel.tune.run import run_selection
 
     stored = storage_bytes(
         [one.parameters for one in facts.values()], running=wishes.max_concurrent, top_k=wishes.top_k
     )
-    say(f"checkpoints will take up to {stored / 1e9:.2f} GB in {wishes.storage}")
-    stopper = None if wishes.budget is None else BudgetStopper(wishes.budget, gpus=resources.get("gpu", 0.0))
+    say(f"checkpoints will take up to {size(stored)} in {wishes.storage}")
+    scheduler = TrendScheduler(
+        history, target=target, max_t=wishes.epochs, method=wishes.method, time_attr="epoch", seed=wishes.seed
+    )
+    budget = None
+    if wishes.budget is not None:
+        budget = BudgetStopper(wishes.budget, gpus=resources.get("gpu", 0.0), scheduler=scheduler)
     run = wishes.resume or f"raysel-{data.name}-{os.getpid()}"
     say(f"run {run}: `--resume {run}` goes on with it, should it be cut off")
     # A trial on several GPUs is a driver beside its workers, which hold them.
     workers = int(resources.get("gpu", 0.0)) if resources.get("gpu", 0.0) > 1 else 1
     fitting = int(ray.cluster_resources()["GPU"]) // workers if workers > 1 else None
+    held = {"cpu": 0.01} if workers > 1 else resources
     progress = ProgressLines(metric=data.metric, time_attr="epoch", max_t=wishes.epochs)
     with progress.of_recall():
         selected = run_selection(
             tune.with_parameters(
                 _fine_tune, data=data, finished=None if wishes.fresh else wishes.out / "finished", workers=workers
             ),
+            searcher=_searcher(facts, wishes, history=history, target=target, resources=resources),
+            scheduler=scheduler,
             history=history,
             target=target,
             models=tuple(facts),
-            max_t=wishes.epochs,
-            time_attr="epoch",
+            metric=data.metric,
+            mode=data.mode,
+            space=wishes.recipe,
+            resources=held,
             max_concurrent=wishes.max_concurrent or fitting,  # a cluster may grow for more than fit now
             storage_path=wishes.storage,
             name=run,
             resume=wishes.resume is not None,
-            stop=stopper,
+            budget=budget,
             max_failures=2,  # processes and nodes are lost on clusters; a trial goes on from its checkpoint
             callbacks=[progress],
-            **_recalling(data, facts, wishes, {"cpu": 0.01} if workers > 1 else resources),
         )
-    over = stopper is not None and stopper.over
+    over = budget is not None and budget.over
     if over:
         say(f"the budget of {wishes.budget} is spent: the best so far is selected")
     answers = _keep(selected, data, wishes)
@@ -326,7 +341,6 @@ def _selection(
         selected = replace(selected, test_score=tested(wishes.out / "model", data))
     card = model_card(selected, data, licence=facts[selected.selected].licence, answers=answers, versions=_versions())
     (wishes.out / "model" / "README.md").write_text(card)
-    say(f"{selected.selected}, fine-tuned, is in {wishes.out / 'model'}")
     answer = plain_selection(selected, {}) | {
         "path": str(wishes.out / "model"),
         "run": run,
@@ -335,22 +349,29 @@ def _selection(
     return answer, [recall_table(selected.shortlist), trials_table(selected), spending_table(selected, {})]
 
 
-def _recalling(
-    data: "Data", facts: "Mapping[str, Facts]", wishes: _Wishes, resources: Mapping[str, float]
-) -> dict[str, Any]:
-    """How models are recalled, planned or for real."""
+def _searcher(
+    facts: "Mapping[str, Facts]",
+    wishes: _Wishes,
+    *,
+    history: "History",
+    target: "Target",
+    resources: Mapping[str, float],
+) -> "RecallSearcher":
+    """What recalls models, planned or for real."""
+    from raysel.tune import RecallSearcher
+
     few = len(facts) <= _SCORED * wishes.top_k
-    return {
-        "metric": data.metric,
-        "mode": data.mode,
-        "space": wishes.recipe,
-        "method": wishes.method,
-        "proxies": wishes.proxies,
-        "top_k": wishes.top_k,
-        "propagate": "own" if few and wishes.method == "default" else "representative",
-        "seed": wishes.seed,
-        "resources": resources,
-    }
+    return RecallSearcher(
+        history,
+        target=target,
+        proxies=wishes.proxies,
+        top_k=wishes.top_k,
+        method=wishes.method,
+        propagate="own" if few and wishes.method == "default" else "representative",
+        # A forward pass needs no more than one GPU, whatever trials have.
+        proxy_resources={name: min(amount, 1.0) if name == "gpu" else amount for name, amount in resources.items()},
+        seed=wishes.seed,
+    )
 
 
 def _fine_tune(config: Mapping[str, Any], *, data: "Data", finished: Path | None, workers: int) -> None:
@@ -376,10 +397,11 @@ def _key(config: Mapping[str, Any], data: "Data") -> str:
 
 def _keep(selected: "Selected", data: "Data", wishes: _Wishes) -> str:
     """Keep what was trained to its end, and write the selected model; how to read what it answers."""
-    from tempfile import TemporaryDirectory
-
     from raysel.finetune.export import export
-    from raysel.tune.finished import keep
+    from raysel.tune.finished import keep, model_of
+
+    def place(trial: "TrialOutcome") -> Path:
+        return wishes.out / "finished" / _key({"model": trial.model, **trial.config}, data)
 
     for trial in selected.trials:
         done = trial.curve and trial.curve[-1][0] >= wishes.epochs
@@ -390,12 +412,12 @@ def _keep(selected: "Selected", data: "Data", wishes: _Wishes) -> str:
             ]
             if trial.test_score is not None:
                 points[-1][f"test_{data.metric}"] = trial.test_score
-            keep(wishes.out / "finished" / _key({"model": trial.model, **trial.config}, data), points, trial.checkpoint)
-    checkpoint = selected.winner.checkpoint
+            keep(place(trial), points, trial.checkpoint)
+    winner = selected.winner
+    checkpoint = model_of(place(winner)) if winner.reused else winner.checkpoint
     if checkpoint is None:
         raise OptionError("trainable", selected.selected, "one that reports checkpoints")
-    with TemporaryDirectory() as folder:
-        checkpoint.to_directory(folder)
+    with checkpoint.as_directory() as folder:
         return export(Path(folder), data, wishes.out / "model")
 
 

@@ -1,7 +1,9 @@
 """The selected model as others can use it: in its library's own format, answering in the data's own terms."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +24,7 @@ def export(checkpoint: Path, data: Data, folder: Path) -> str:
         folder: Where to write.
 
     Returns:
-        How to read what the model answers, in a sentence.
+        How to read what the model answers, and how to load it, in a sentence each.
     """
     bundle = load(f"file:{checkpoint}")
     told = f"It answers with a logit for each of {data.classes} classes."
@@ -37,16 +39,26 @@ def export(checkpoint: Path, data: Data, folder: Path) -> str:
                 head.bias.mul_(scale).add_(centre)
             told = "It answers in the unit of the labels."
     bundle.save(folder)
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
     if data.class_names:
-        file = folder / "config.json"
-        config = json.loads(file.read_text())
         if "model_type" in config:
             config["id2label"] = {str(number): name for number, name in enumerate(data.class_names)}
             config["label2id"] = {name: number for number, name in enumerate(data.class_names)}
         else:
             config["label_names"] = list(data.class_names)
         file.write_text(json.dumps(config, indent=1) + "\n")
-    return told
+    return f"{told} {_loading(config)}"
+
+
+def _loading(config: Mapping[str, Any]) -> str:
+    if "model_type" in config:
+        code = f'transformers.{config["architectures"][0]}.from_pretrained("FOLDER")'
+    elif "architecture" in config:
+        code = 'timm.create_model("local-dir:FOLDER", pretrained=True)'
+    else:
+        code = 'raysel.models.load("file:FOLDER").module'
+    return f"`{code}` loads it, FOLDER being where this file lies."
 
 
 def tested(folder: Path, data: Data) -> float:

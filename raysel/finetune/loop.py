@@ -24,7 +24,6 @@ import torch
 from torch.nn import functional
 
 from raysel.errors import OptionError, OutOfMemoryError
-from raysel.finetune.ahead import ahead
 from raysel.finetune.data import Data, Split
 from raysel.finetune.memory import Before
 from raysel.finetune.precision import Arithmetic
@@ -33,7 +32,9 @@ from raysel.finetune.tuning import way_of
 from raysel.finetune.workers import Workers
 from raysel.models import ModelBundle, load
 from raysel.models.adapter import Batch
+from raysel.models.ahead import ahead
 from raysel.models.devices import device_here, out_of_memory
+from raysel.models.passes import passes
 
 logger = logging.getLogger(__name__)
 
@@ -285,21 +286,19 @@ class FineTuning:
         self.bundle.module.eval()
         mine = self._workers.share(np.arange(len(split)))
         logits = torch.zeros(len(split), self.bundle.outputs, device=self._device)
-        while len(mine):
-            try:
-                logits[mine] = self._answers(split, mine)
-                break
-            except RuntimeError as error:
-                if not out_of_memory(error) or self._judged == 1:
-                    raise
-            self._judged //= 2
-            torch.cuda.empty_cache()
+        if len(mine):
+            (logits[mine],), self._judged = passes(
+                lambda part: self._read(split, mine[part]),
+                self._look,
+                samples=len(mine),
+                size=self._judged,
+                name=self.bundle.name,
+            )
         return self._workers.total(logits)
 
-    def _answers(self, split: Split, samples: np.ndarray) -> torch.Tensor:
-        batches = [samples[start : start + self._judged] for start in range(0, len(samples), self._judged)]
-        with closing(ahead(self._read(split, batch) for batch in batches)) as made, torch.no_grad(), self._arithmetic():
-            return torch.cat([self.bundle.logits(batch.to(self._device, non_blocking=True)).float() for batch in made])
+    def _look(self, batch: Batch) -> tuple[torch.Tensor]:
+        with self._arithmetic():
+            return (self.bundle.logits(batch.to(self._device, non_blocking=True)).float(),)
 
 
 def _optimizer(module: torch.nn.Module, weight_decay: float) -> torch.optim.AdamW:

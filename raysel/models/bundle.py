@@ -1,6 +1,5 @@
 """A loaded model with what is needed to use it, whichever library made it."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,11 @@ from torch import nn
 
 from raysel.errors import OptionError
 from raysel.models.adapter import Adapter, Batch, Config
-from raysel.models.devices import fastest_type, out_of_memory
+from raysel.models.devices import fastest_type
 from raysel.models.image_files import Inputs
 from raysel.models.images import ImageTransform
+from raysel.models.passes import passes
 from raysel.models.texts import TextTransform
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -112,27 +110,17 @@ class ModelBundle:
     def _passes(
         self, inputs: Inputs, batch_size: int, look: Callable[[Batch], tuple[torch.Tensor, ...]]
     ) -> tuple[NDArray[np.float32], ...]:
-        """What `look` sees, batch by batch; where one does not fit the memory, it and those after it are halved."""
+        """What `look` sees of all inputs."""
         self.module.eval()
         device = self.head.weight.device
-        seen: list[tuple[torch.Tensor, ...]] = []
-        start, size = 0, min(batch_size, len(inputs))
-        while start < len(inputs):
-            try:
-                with torch.no_grad():
-                    given = self.transform(inputs[start : start + size]).to(device)
-                    seen.append(tuple(part.float().cpu() for part in look(given)))
-                start += size
-                continue
-            except (RuntimeError, MemoryError) as error:
-                if size == 1 or not out_of_memory(error):
-                    raise
-            # Out here, since the error holds on to what the pass had made.
-            if device.type == "cuda":
-                torch.cuda.empty_cache()
-            size //= 2
-            logger.warning("%s runs out of memory with %d inputs at once: on with %d", self.name, 2 * size, size)
-        return tuple(torch.cat(parts).numpy() for parts in zip(*seen, strict=True))
+        seen, _ = passes(
+            lambda part: self.transform(inputs[part]),
+            lambda batch: tuple(found.float().cpu() for found in look(batch.to(device))),
+            samples=len(inputs),
+            size=batch_size,
+            name=self.name,
+        )
+        return tuple(found.numpy() for found in seen)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint folder in the library's own format; ``file:<folder>`` names it from then on."""

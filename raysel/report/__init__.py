@@ -4,8 +4,10 @@ from raysel.report.card import model_card
 from raysel.report.plain import plain_history, plain_selection, plain_shortlist
 from raysel.report.sparkline import sparkline
 from raysel.report.tables import history_table, plan_table, recall_table, spending_table, trials_table
+from raysel.report.units import duration, size
 
 __all__ = [
+    "duration",
     "history_table",
     "model_card",
     "plain_history",
@@ -13,6 +15,7 @@ __all__ = [
     "plain_shortlist",
     "plan_table",
     "recall_table",
+    "size",
     "sparkline",
     "spending_table",
     "trials_table",

@@ -12,6 +12,7 @@ from raysel.history import Summary
 from raysel.recall import Shortlist
 from raysel.replay import Outcome
 from raysel.report.sparkline import sparkline
+from raysel.report.units import duration, size
 
 if TYPE_CHECKING:
     from raysel.tune.estimate import Estimate
@@ -47,8 +48,8 @@ def recall_table(shortlist: Shortlist) -> Group:
     proxies = shortlist.proxies
     table = _table("", "model", "cluster", *proxies, "score", "why", right=("", *proxies, "score"))
     for place, entry in enumerate(shortlist.entries, start=1):
-        size = None if entry.cluster is None else len(shortlist.clusters[entry.cluster])
-        cluster = "no history" if size is None else f"{entry.cluster} ({size} model{'' if size == 1 else 's'})"
+        near = None if entry.cluster is None else len(shortlist.clusters[entry.cluster])
+        cluster = "no history" if near is None else f"{entry.cluster} ({near} model{'' if near == 1 else 's'})"
         scores = (_number(entry.proxies.get(proxy)) for proxy in proxies)
         _row(table, str(place), entry.model, cluster, *scores, _number(entry.score), entry.reason)
     title = f"Recalled: {len(shortlist.entries)} models (method {shortlist.method})"
@@ -115,18 +116,18 @@ def plan_table(time: "Estimate | None", stored: int, resources: Mapping[str, flo
         stored: Bytes of checkpoints, at most.
         resources: Of each trial.
     """
-    columns = ("", "hours of trials", "GPU-hours")
-    table = _table(*columns, right=columns[1:])
     gpus = resources.get("gpu", 0.0)
+    columns = ("", "time of all trials", *(["GPU-hours"] if gpus else []))
+    table = _table(*columns, right=columns[1:])
     if time is not None:
         for name, seconds in (
             ("at least: all but one stopped at the first stage", time.least),
             ("likely: the better half goes on at each fifth", time.likely),
             ("at most: none is stopped", time.most),
         ):
-            _row(table, name, f"{seconds / 3600:.3g}", f"{seconds / 3600 * gpus:.3g}")
+            _row(table, name, duration(seconds), *([f"{seconds / 3600 * gpus:.3g}"] if gpus else []))
     each = " and ".join(f"{amount:g} {name.upper()}" for name, amount in resources.items())
-    told = f"Each trial has {each}. Checkpoints take up to {stored / 1e9:.2f} GB."
+    told = f"Each trial has {each}. Checkpoints take up to {size(stored)}."
     if time is None:
         told += " How long training takes is not known: no proxy has timed a forward pass of these models here."
     else:

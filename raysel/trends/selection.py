@@ -81,6 +81,7 @@ class Selection:
         self._peers: tuple[dict[str, Progress], ...] = tuple({} for _ in stages)
         self._due: tuple[dict[str, _Trial], ...] = tuple({} for _ in stages)
         self._judged_with: bool | None = None  # the `arrivals` of the last judgement, while nothing has changed since
+        self.held = False
         self.decisions: dict[str, Decision] = {}
 
     @property
@@ -105,6 +106,10 @@ class Selection:
             known.standing = "live"
             self._index()
         self._judged_with = None
+
+    def hold(self) -> None:
+        """Have every live trial wait once it has reported, and judge nobody any more: the end is near."""
+        self.held = True
 
     def report(self, trial: str, step: float, score: float) -> None:
         """A live trial reports its score at a step, higher is better (NaN if it diverged); the first report counts."""
@@ -186,9 +191,10 @@ class Selection:
         return self._trials[trial].step >= self.max_t
 
     def waiting(self, trial: str) -> bool:
-        """Whether a live trial has reached a stage that is not judged yet, and so must not go on."""
+        """Whether a live trial must not go on: it is held, or has reached a stage that is not judged yet."""
         state = self._trials[trial]
-        return state.standing == "live" and not self.at_end(trial) and state.step >= self._stages[state.stage]
+        due = self.held or state.step >= self._stages[state.stage]
+        return state.standing == "live" and not self.at_end(trial) and due
 
     def judge(self, *, arrivals: bool, unpausable: Collection[str] = ()) -> dict[str, Decision]:
         """Judge every stage that can be judged now.
@@ -201,8 +207,8 @@ class Selection:
             The new decisions by trial: `continue` for those that may go on to their next stage, `stop` for those out.
         """
         made: dict[str, Decision] = {}
-        if self._judged_with == arrivals:
-            return made  # as last time: nothing more to decide
+        if self.held or self._judged_with == arrivals:
+            return made  # nothing more to decide, or as last time
         self._judged_with = arrivals
         for stage in range(len(self._stages) - 1):
             judged = self._judge_stage(stage, arrivals=arrivals, unpausable=unpausable)

@@ -10,7 +10,6 @@ The key is made of the model with its revision, the data and the recipe: what di
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,13 +51,16 @@ def kept(place: Path) -> bool:
     return (place / _POINTS).is_file()
 
 
+def model_of(place: Path) -> tune.Checkpoint:
+    """The model of a finished run."""
+    return tune.Checkpoint.from_directory(str(place / _CHECKPOINT))
+
+
 def retell(place: Path) -> None:
-    """Within a trial: report every point of a finished run; the last one comes with its model."""
+    """Within a trial: report every point of a finished run. Its model stays where it is."""
     points = json.loads((place / _POINTS).read_text())
     for number, point in _left(points):
         with TemporaryDirectory() as folder:
-            if number == len(points):
-                shutil.copytree(place / _CHECKPOINT, folder, dirs_exist_ok=True)
             Path(folder, _TOLD).write_text(json.dumps(number))
             tune.report({**point, "reused": True}, checkpoint=tune.Checkpoint.from_directory(folder))
 

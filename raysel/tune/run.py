@@ -11,8 +11,9 @@ from ray.tune.experiment import Trial
 
 from raysel.errors import InterruptedSelectionError, NothingToRecallError
 from raysel.history import History
-from raysel.recall import Propagate, Shortlist
+from raysel.recall import Shortlist
 from raysel.target import Target
+from raysel.tune.budget import BudgetStopper, in_force
 from raysel.tune.cleanup import DropCheckpoints
 from raysel.tune.controller import seconds_of
 from raysel.tune.metrics import SelectionMetrics
@@ -33,7 +34,7 @@ class TrialOutcome:
         seconds: Seconds of training.
         config: Its other hyperparameters.
         checkpoint: Its last one; `None` if there is none, or it was stopped and its checkpoint deleted.
-        reused: Whether it was told again from a finished run instead of trained.
+        reused: Whether it was told again from a finished run instead of trained; the model is then with that.
         test_score: Its last test score, if it reported one.
     """
 
@@ -80,25 +81,20 @@ class Selected:
 def run_selection(
     trainable: Callable[..., Any],
     *,
+    searcher: RecallSearcher,
+    scheduler: TrendScheduler,
     history: History,
     target: Target,
     models: Sequence[str],
     metric: str,
     mode: str,
-    max_t: float,
     space: Mapping[str, Any],
-    time_attr: str = "training_iteration",
-    method: str = "default",
-    proxies: Sequence[str] = (),
-    top_k: int = 10,
-    propagate: Propagate = "representative",
-    seed: int = 0,
     resources: Mapping[str, float] | None = None,
     max_concurrent: int | None = None,
     storage_path: str | None = None,
     name: str | None = None,
     resume: bool = False,
-    stop: tune.Stopper | None = None,
+    budget: BudgetStopper | None = None,
     max_failures: int = 0,
     callbacks: Sequence[tune.Callback] = (),
 ) -> Selected:
@@ -106,67 +102,57 @@ def run_selection(
 
     Args:
         trainable: What Tune runs; see `raysel.finetune.trainable`.
+        searcher: Recalls.
+        scheduler: Stops; made like the searcher for this history and target.
         history: The past runs; this selection's curves are added to it.
         target: The dataset that a model is wanted for.
         models: The candidates.
         metric: The result to optimise.
         mode: `max` or `min`.
-        max_t: The step at which a trial ends, in units of `time_attr`.
         space: The rest of the search space.
-        time_attr: The result that counts steps.
-        method: `default` or `paper`.
-        proxies: Names of proxies to compute on the target.
-        top_k: How many models to recall.
-        propagate: `representative` scores one model a cluster, `own` every one.
-        seed: Seeds the selection.
-        resources: Resources of one trial and of one proxy task.
+        resources: Resources of one trial.
         max_concurrent: How many trials run at once at most.
         storage_path: Where Tune keeps its results: of each live or finished trial its last checkpoint.
         name: What Tune calls the experiment.
         resume: Whether to go on with the experiment of that name, if there is one.
-        stop: What ends the experiment early; the best so far is selected then.
+        budget: What ends the experiment early; the best so far is selected then.
         max_failures: How often a trial is tried again.
         callbacks: Further Tune callbacks, such as one that shows progress.
 
     Raises:
-        NothingToRecallError: If every trial failed, or `stop` ended them all before they reported a score.
+        NothingToRecallError: If every trial failed, or the budget ended them all before they reported a score.
         InterruptedSelectionError: After Ctrl-C. What the trials had reported is in the history.
     """
     began = time.perf_counter()
-    searcher = RecallSearcher(
-        history,
-        target=target,
-        proxies=proxies,
-        top_k=top_k,
-        method=method,
-        propagate=propagate,
-        proxy_resources=resources,
-        seed=seed,
-    )
-    scheduler = TrendScheduler(history, target=target, max_t=max_t, method=method, time_attr=time_attr, seed=seed)
-    recorder = HistoryRecorder(history, target=target, scheduler=scheduler)
-    analysis = tune.run(
-        trainable,
-        search_alg=searcher,
-        scheduler=scheduler,
-        config={"model": tune.choice(list(models)), **space},
-        metric=metric,
-        mode=mode,
-        num_samples=-1,
-        resources_per_trial=dict(resources or {"cpu": 1}),
-        max_concurrent_trials=max_concurrent,
-        reuse_actors=True,
-        storage_path=storage_path,
-        name=name,
-        resume="AUTO" if resume else None,
-        stop=stop,
-        max_failures=max_failures,
-        checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
-        callbacks=[recorder, DropCheckpoints(scheduler), SelectionMetrics(scheduler, target=target), *callbacks],
-        verbose=0,
-        raise_on_failed_trial=False,
-    )
-    ended = stop is not None and stop.stop_all()
+    with in_force(budget):
+        analysis = tune.run(
+            trainable,
+            search_alg=searcher,
+            scheduler=scheduler,
+            config={"model": tune.choice(list(models)), **space},
+            metric=metric,
+            mode=mode,
+            num_samples=-1,
+            resources_per_trial=dict(resources or {"cpu": 1}),
+            max_concurrent_trials=max_concurrent,
+            reuse_actors=True,
+            storage_path=storage_path,
+            name=name,
+            resume="AUTO" if resume else None,
+            stop=budget,
+            max_failures=max_failures,
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+            callbacks=[
+                HistoryRecorder(history, target=target, scheduler=scheduler),
+                DropCheckpoints(scheduler),
+                SelectionMetrics(scheduler, target=target),
+                *([] if budget is None else [budget]),
+                *callbacks,
+            ],
+            verbose=0,
+            raise_on_failed_trial=False,
+        )
+    ended = budget is not None and budget.over
     if not ended and _unfinished(searcher, scheduler):
         how = "" if name is None else f"; resume {name} to go on with it"
         raise InterruptedSelectionError(f"interrupted: what was learned is in {history.uri}{how}")
@@ -193,33 +179,9 @@ def run_selection(
     )
 
 
-def recalled(
-    *,
-    history: History,
-    target: Target,
-    models: Sequence[str],
-    metric: str,
-    mode: str,
-    space: Mapping[str, Any],
-    method: str,
-    proxies: Sequence[str],
-    top_k: int,
-    propagate: Propagate,
-    seed: int,
-    resources: Mapping[str, float],
-) -> Shortlist:
-    """The shortlist that `run_selection` would fine-tune; nothing is trained. Arguments as there."""
-    searcher = RecallSearcher(
-        history,
-        target=target,
-        proxies=proxies,
-        top_k=top_k,
-        method=method,
-        propagate=propagate,
-        proxy_resources=resources,
-        seed=seed,
-    )
-    searcher.set_search_properties(metric, mode, {"model": tune.choice(list(models)), **space})
+def recalled(searcher: RecallSearcher, *, models: Sequence[str], metric: str, mode: str) -> Shortlist:
+    """The shortlist that `run_selection` would fine-tune with this searcher; nothing is trained."""
+    searcher.set_search_properties(metric, mode, {"model": tune.choice(list(models))})
     while searcher.shortlist is None:
         searcher.suggest("planned")  # proposes nothing while proxy scores are pending
         time.sleep(0.05)
@@ -244,7 +206,7 @@ def _outcome(trial: Trial, scheduler: TrendScheduler, metric: str, sign: float) 
     elif standing == "failed":
         reason = "failed: see the trial's error file"
     elif standing == "live":
-        reason = f"cut off at step {last:g} of {scheduler.max_t:g}"
+        reason = f"cut off at step {last:g} of {scheduler.max_t:g}: the budget was spent"
     elif reused:
         reason = f"told again to step {last:g} of {scheduler.max_t:g} from a finished run"
     else:

@@ -198,7 +198,7 @@ class TrendScheduler(FIFOScheduler):
         if self.selection.standing(trial.trial_id) == "stopped":
             return TrialScheduler.STOP
         if self.selection.waiting(trial.trial_id):
-            self._tell_searcher(tune_controller, trial, paused=True)
+            self._tell_searcher(tune_controller, trial, paused=not self.selection.held)  # held, it makes no room
             return TrialScheduler.PAUSE
         return TrialScheduler.CONTINUE
 
@@ -281,7 +281,7 @@ class TrendScheduler(FIFOScheduler):
         return score if math.isfinite(score) else math.nan
 
     def _pausable(self, trial: Trial, result: Mapping[str, Any]) -> bool:
-        if can_pause(trial, result):
+        if self.selection.held or can_pause(trial, result):
             return True
         if self.selection.policy == "async":
             return False

@@ -268,7 +268,7 @@ class RecallSearcher(Searcher):
             recorded={proxy: self._recorded(proxy) for proxy in scores},
             seed=self._seed,
         ).explained(unscored)
-        logger.info("recalled %s: %s", ", ".join(self._shortlist.models), self._shortlist.regime)
+        logger.info("recalled %s. %s", ", ".join(self._shortlist.models), self._shortlist.regime)
 
     def _recorded(self, proxy: str) -> dict[tuple[str, str], float]:
         """The proxy's scores in the history, the target's left out."""

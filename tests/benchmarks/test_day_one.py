@@ -30,4 +30,11 @@ def test_the_command_s_way_is_that_of_the_proxy_with_halving(day_one):
     ours, plain = (day_one.by_target(rows, name) for name in chosen)
     assert np.array_equal(ours, plain)
     assert len({row.trainings for row in rows}) == 1
-    assert "| raysel select |" in day_one.page({"texts": rows})
+    page = day_one.page({"texts": rows})
+    assert "| raysel select |" in page
+    assert page.count("| 1.4 | 1.00 |") == 3, "each on the same budget"
+
+
+def test_the_best_proxy_is_told_without_the_dataset_itself(day_one):
+    lost = np.array([[0.0, 0.9, 0.5], [0.4, 0.7, 0.0]])
+    assert day_one.told_by_others(lost).tolist() == [1, 1, 0]

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import sysconfig
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -170,6 +172,47 @@ def test_a_budget_is_kept(folder: Path, letters: Path) -> None:
     assert plain["seconds"] < 60
     assert plain["test_score"] > 1 / 3
     assert load(f"file:{plain['path']}").outputs == len(LETTERS)
+
+
+@pytest.mark.slow
+def test_no_more_is_stored_than_is_said_beforehand(folder: Path, letters: Path) -> None:
+    arguments = ["select", str(letters), *LONG, "--epochs", "4", "--out", "stored", "--history", "stored-history"]
+    said = json.loads(raysel(folder, *arguments, "--dry-run").stdout)["storage_bytes"]
+    out = folder / "stored"
+    with sampled(out) as sizes:
+        raysel(folder, *arguments)
+    assert said / 5 < max(sizes) <= said
+    assert checkpoints(out) < max(sizes), "what is left is less"
+
+
+def checkpoints(out: Path) -> int:
+    """Bytes of all checkpoints, models and kept runs; what Tune writes of its own is left out."""
+    found = 0
+    for file in out.rglob("*"):
+        if {"model", "finished"} & set(file.parts) or "checkpoint_" in str(file):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                found += file.stat().st_size if file.is_file() else 0
+    return found
+
+
+@contextmanager
+def sampled(out: Path) -> Iterator[list[int]]:
+    """Sizes of the checkpoints under a folder, some fifty a second, while the block runs."""
+    sizes, ended = [0], threading.Event()
+
+    def sample() -> None:
+        while not ended.wait(0.02):
+            with suppress(FileNotFoundError):  # a folder was deleted under us
+                sizes.append(checkpoints(out))
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield sizes
+    finally:
+        ended.set()
+        thread.join()
+    sizes.append(checkpoints(out))
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import torch
 from raysel import zoo
 from raysel.errors import OptionError, OutOfMemoryError
 from raysel.finetune import Data, FineTuning, Point, Recipe, Split
-from raysel.models import create
+from raysel.models import ModelBundle, create
 from raysel.zoo.architectures import ARCHITECTURES
 from raysel.zoo.tasks import load_task
 from raysel.zoo.text_architectures import TEXT_ARCHITECTURES, tokenizer
@@ -256,6 +256,23 @@ def test_memory_that_does_not_hold_half_a_batch(accumulate: int, samples: int, h
     run._module = Small(run.bundle.module, samples)
     with pytest.raises(OutOfMemoryError, match=f"runs out of memory with {held} samples at once"):
         next(run.points())
+
+
+def test_validation_keeps_to_the_size_that_fits(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = _untimed(_run("vit", data).points())
+    run, logits, seen = _run("vit", data), ModelBundle.logits, list[int]()
+
+    def small(bundle: ModelBundle, batch: torch.Tensor) -> torch.Tensor:
+        seen.append(len(batch))
+        if len(batch) > 16:
+            raise RuntimeError("CUDA error: out of memory")
+        return logits(bundle, batch)
+
+    monkeypatch.setattr(ModelBundle, "logits", small)
+    found = _untimed(run.points())
+    assert [point.value for point in found] == pytest.approx([point.value for point in expected], abs=0.03)
+    assert seen[:6] == [40, 20, 10, 10, 10, 10]
+    assert max(seen[6:]) == 10
 
 
 def test_other_errors_are_not_taken_for_memory(data: Data) -> None:

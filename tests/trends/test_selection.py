@@ -69,6 +69,19 @@ def test_a_failed_trial_comes_back_with_what_it_reported() -> None:
     assert selection.standing("b") == "stopped", "only what failed is tried again"
 
 
+def test_held_trials_wait_where_they_report_and_are_not_judged() -> None:
+    selection = begun(stages=(2, 5), trials="ab")
+    selection.report("a", 2, 0.9)
+    selection.hold()
+    assert selection.waiting("b")
+    selection.report("b", 2, 0.5)
+    assert selection.judge(arrivals=False) == {}
+    assert selection.standings() == {"a": "live", "b": "live"}
+    selection.report("b", 5, 0.95)
+    assert not selection.waiting("b"), "at its end it has nothing to wait for"
+    assert selection.winner() == "b"
+
+
 def test_a_late_trial_is_judged_against_those_that_passed() -> None:
     selection = begun(trials="ab")
     for name, score in (("a", 0.5), ("b", 0.6)):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ray import tune
 
-from raysel.tune.finished import keep, kept, key_of
+from raysel.tune.finished import keep, kept, key_of, model_of
 
 CONFIG = {"model": "zoo/a", "lr": 0.1, "seed": 0}
 
@@ -30,6 +30,7 @@ def test_the_model_is_kept_without_the_state_of_training(tmp_path: Path) -> None
     assert not kept(place)
     keep(place, [{"accuracy": 0.5, "epoch": 1.0}], tune.Checkpoint.from_directory(tmp_path / "run"))
     assert kept(place)
-    assert {file.name for file in (place / "checkpoint").iterdir()} == {"model.safetensors", "config.json"}
+    with model_of(place).as_directory() as folder:
+        assert {file.name for file in Path(folder).iterdir()} == {"model.safetensors", "config.json"}
     keep(place, [], tune.Checkpoint.from_directory(tmp_path / "run"))
     assert json.loads((place / "points.json").read_text()) == [{"accuracy": 0.5, "epoch": 1.0}], "the first one stays"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from raysel.finetune.ahead import ahead
+from raysel.models.ahead import ahead
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 50])

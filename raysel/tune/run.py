@@ -15,6 +15,7 @@ from raysel.recall import Propagate, Shortlist
 from raysel.target import Target
 from raysel.tune.cleanup import DropCheckpoints
 from raysel.tune.controller import seconds_of
+from raysel.tune.failures import PATIENCE
 from raysel.tune.metrics import SelectionMetrics
 from raysel.tune.recorder import HistoryRecorder
 from raysel.tune.scheduler import TrendScheduler
@@ -100,6 +101,7 @@ def run_selection(
     resume: bool = False,
     stop: tune.Stopper | None = None,
     max_failures: int = 0,
+    report_timeout: float = PATIENCE,
     callbacks: Sequence[tune.Callback] = (),
 ) -> Selected:
     """Select a model for the target: `tune.run` with the three objects of this package, and their answer as a value.
@@ -126,6 +128,7 @@ def run_selection(
         resume: Whether to go on with the experiment of that name, if there is one.
         stop: What ends the experiment early; the best so far is selected then.
         max_failures: How often a trial is tried again.
+        report_timeout: Seconds that a running trial may take for a step; see `TrendScheduler`.
         callbacks: Further Tune callbacks, such as one that shows progress.
 
     Raises:
@@ -143,7 +146,15 @@ def run_selection(
         proxy_resources=resources,
         seed=seed,
     )
-    scheduler = TrendScheduler(history, target=target, max_t=max_t, method=method, time_attr=time_attr, seed=seed)
+    scheduler = TrendScheduler(
+        history,
+        target=target,
+        max_t=max_t,
+        method=method,
+        time_attr=time_attr,
+        report_timeout=report_timeout,
+        seed=seed,
+    )
     recorder = HistoryRecorder(history, target=target, scheduler=scheduler)
     analysis = tune.run(
         trainable,
@@ -242,7 +253,7 @@ def _outcome(trial: Trial, scheduler: TrendScheduler, metric: str, sign: float) 
     if standing == "stopped" and decision is not None:
         reason = decision.reason
     elif standing == "failed":
-        reason = "failed: see the trial's error file"
+        reason = scheduler.failures.get(trial.trial_id, "failed: it was ended by somebody else")
     elif standing == "live":
         reason = f"cut off at step {last:g} of {scheduler.max_t:g}"
     elif reused:

@@ -88,11 +88,10 @@ class Failures:
             reason: Why, where its error does not say so.
         """
         error = "" if reason else _newest_error(trial)
-        if _NODE_LOST in error and _PREEMPTED not in error:  # what was announced as such Ray does not count itself
-            trial.run_metadata.num_failures -= 1
+        trial.run_metadata.num_failures -= counted_in_vain(error)
         self._moved.pop(trial.trial_id, None)
         ended = self._ended.pop(trial.trial_id, None)
-        self._reasons[trial.trial_id] = reason or ended or f"failed: {_last_line(error)}"
+        self._reasons[trial.trial_id] = reason or ended or told(error)
 
 
 def _newest_error(trial: Trial) -> str:
@@ -101,6 +100,16 @@ def _newest_error(trial: Trial) -> str:
     return Path(path).read_text().rpartition("Failure # ")[2] if path and Path(path).is_file() else ""
 
 
-def _last_line(error: str) -> str:
+def told(error: str) -> str:
+    """A reason from what Tune wrote of an error: its last line.
+
+    >>> told("Traceback (most recent call last):\n  ...\nRuntimeError: weights do not fit\n")
+    'failed: RuntimeError: weights do not fit'
+    """
     lines = [line.strip() for line in error.splitlines() if line.strip()]
-    return lines[-1][:_LONGEST] if lines else "nothing is known of why"
+    return f"failed: {lines[-1][:_LONGEST]}" if lines else "failed, nobody knows why"
+
+
+def counted_in_vain(error: str) -> bool:
+    """Whether Ray counted a failure that is the loss of a machine; announced ones (pre-emption) it does not count."""
+    return _NODE_LOST in error and _PREEMPTED not in error

@@ -219,7 +219,7 @@ class HistoryRecorder(Callback):
             # What times out holds the driver up: no more than a tenth of its time goes there.
             self._publish_at = time.monotonic() + max(self._publish_every, 9 * (time.monotonic() - began))
             if not self._unreachable:
-                logger.warning("%d curves wait: %s cannot be written to: %s", len(due), self._history.uri, error)
+                logger.warning("%d curves wait: %s", len(due), error)
             self._unreachable = True
             return
         if self._unreachable:

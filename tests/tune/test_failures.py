@@ -6,7 +6,7 @@ from ray.tune.experiment import Trial
 from raysel.errors import OptionError
 from raysel.tune.failures import Failures, counted_in_vain, told
 
-NODE = "The actor died unexpectedly before finishing this task.\n\tclass_name: Trainable\nThe actor died because its node has died. Node Id: 1f\n\tthe actor's node was "
+NODE = "The actor died.\nThe actor died because its node has died. Node Id: 1f\n\tthe actor's node was "
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,8 @@ NODE = "The actor died unexpectedly before finishing this task.\n\tclass_name: T
         ),
         ("ValueError: " + "x" * 999, f"failed: ValueError: {'x' * 288}", False),
         (
-            f"{NODE}terminated unexpectedly: health check",
-            "failed: the actor's node was terminated unexpectedly: health check",
+            f"{NODE}terminated unexpectedly: lost",
+            "failed: the actor's node was terminated unexpectedly: lost",
             True,
         ),
         (f"{NODE}preempted: spot", "failed: the actor's node was preempted: spot", False),

@@ -47,6 +47,7 @@ class _Wishes:
     cpus: float
     max_concurrent: int | None
     budget: "Budget | None"
+    report_timeout: float | None
     dry_run: bool
     fresh: bool
     resume: str | None
@@ -92,6 +93,12 @@ def _megas(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--budget", help="What may be spent: 45min, 3h (by the clock) or 2gpu-h. The best so far is selected then."
 )
+@click.option(
+    "--report-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="A trial that takes longer for an epoch hangs, and is ended.  [default: 6 hours]",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and what that costs; train nothing.")
 @click.option("--fresh", is_flag=True, help="Train even what an earlier selection with the same --out finished.")
 @click.option("--storage", help="Where checkpoints go: a folder or URI that all nodes see.  [default: OUT/ray]")
@@ -122,6 +129,7 @@ def select(
     cpus: float,
     max_concurrent: int | None,
     budget: str | None,
+    report_timeout: float | None,
     dry_run: bool,
     fresh: bool,
     storage: str | None,
@@ -183,6 +191,7 @@ def select(
             cpus=cpus,
             max_concurrent=max_concurrent,
             budget=spend,
+            report_timeout=report_timeout,
             dry_run=dry_run,
             fresh=fresh,
             resume=resume,
@@ -283,6 +292,7 @@ def _selection(
     from raysel.report import model_card, plain_selection, recall_table, spending_table, trials_table
     from raysel.tune.budget import BudgetStopper
     from raysel.tune.estimate import storage_bytes
+    from raysel.tune.failures import PATIENCE
     from raysel.tune.run import run_selection
 
     stored = storage_bytes(
@@ -311,6 +321,7 @@ def _selection(
             name=run,
             resume=wishes.resume is not None,
             stop=stopper,
+            report_timeout=wishes.report_timeout or PATIENCE,
             max_failures=2,  # processes and nodes are lost on clusters; a trial goes on from its checkpoint
             callbacks=[progress],
             **_recalling(data, facts, wishes, {"cpu": 0.01} if workers > 1 else resources),

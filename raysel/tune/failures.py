@@ -38,6 +38,7 @@ class Failures:
         self._timeout = timeout
         self._looked_at = -math.inf
         self._moved: dict[str, tuple[float, float]] = {}  # each running trial's highest step since its start, and when
+        self._backwards: set[str] = set()  # whom the log has named already
         self._ended: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
 
@@ -55,7 +56,8 @@ class Failures:
         highest, _ = self._moved.get(trial.trial_id, (-math.inf, 0.0))
         if step > highest:
             self._moved[trial.trial_id] = step, time.monotonic()
-        elif step < highest:
+        elif step < highest and trial.trial_id not in self._backwards:
+            self._backwards.add(trial.trial_id)
             logger.warning("%s reports step %g after step %g: it does not count", trial.trial_id, step, highest)
 
     def end_hanging(self, trials: Sequence[Trial]) -> None:

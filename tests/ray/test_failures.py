@@ -14,60 +14,59 @@ from raysel.tune import run_selection
 from tests.ray.table import FEW, MODELS, STEPS, TARGET, planted_history, target_table
 from tests.ray.test_searcher import Seen, samples
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
-PATIENCE = 15.0
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("local_ray")]
+PATIENCE = 30.0
 """Seconds for a step: a process that starts on a busy machine needs some."""
 
 
 def misbehaving(config: dict[str, Any]) -> None:
-    model, table = config["model"], target_table()
+    """Only m00 does well; the first of ten stages is at epoch 2, which none of the others reaches."""
+    model = config["model"]
     if model == "m03":
         return
-    for step, value in enumerate(table[model], start=1):
-        if model == "m01" and step == 2:
-            time.sleep(3600)
-        if model == "m04" and step == 2:
-            os._exit(1)
-        if model == "m05" and step == 1:
-            raise RuntimeError("weights do not fit")
-        tune.report({"accuracy": value, "epoch": step})
-        while model == "m02" and step == 2:
-            time.sleep(0.5)
-            tune.report({"accuracy": 0.99, "epoch": 1})
+    if model == "m05":
+        raise RuntimeError("weights do not fit")
+    tune.report({"accuracy": 0.5, "epoch": 1})
+    if model == "m01":
+        time.sleep(3600)
+    if model == "m04":
+        os._exit(1)
+    while model == "m02":
+        time.sleep(0.5)
+        tune.report({"accuracy": 0.99, "epoch": 0.5})
+    for epoch in range(2, 21):
+        tune.report({"accuracy": 0.6, "epoch": epoch})
 
 
-def test_whatever_trials_do_the_selection_ends_and_says_why(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
-) -> None:
-    selected = run_selection(
-        misbehaving,
-        history=planted_history(tmp_path, datasets=FEW),
-        target=Target(TARGET),
-        models=MODELS,
-        metric="accuracy",
-        mode="max",
-        max_t=STEPS,
-        space={},
-        time_attr="epoch",
-        top_k=6,
-        storage_path=str(tmp_path / "results"),
-        report_timeout=PATIENCE,
-    )
+def test_whatever_trials_do_the_selection_ends_and_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.warns(UserWarning, match="no checkpoint"):  # which is none of what this is about
+        selected = run_selection(
+            misbehaving,
+            history=planted_history(tmp_path, datasets=FEW),
+            target=Target(TARGET),
+            models=MODELS,
+            metric="accuracy",
+            mode="max",
+            max_t=20,
+            space={},
+            time_attr="epoch",
+            top_k=6,
+            storage_path=str(tmp_path / "results"),
+            report_timeout=PATIENCE,
+        )
     assert selected.selected == "m00"
-    told = {trial.model: trial.reason for trial in selected.trials}
-    assert told["m01"] == "hung: no step beyond 1 within 15 s (report_timeout)"
-    assert told["m02"] == "hung: no step beyond 2 within 15 s (report_timeout)"
+    assert selected.winner.curve[-1] == (20, 0.6)
+    told = {trial.model: trial.reason for trial in selected.trials if trial.model != "m00"}
+    assert told["m01"] == told["m02"] == f"hung: no step beyond 1 within {PATIENCE:g} s (report_timeout)"
     assert told["m03"] == "failed: it ended without a result"
     assert "worker process has died" in told["m04"]
     assert told["m05"] == "failed: RuntimeError: weights do not fit"
-    curves = {trial.model: dict(trial.curve) for trial in selected.trials}
-    assert curves["m02"] == dict(enumerate(target_table()["m02"][:2], start=1)), "what came after step 2 does not count"
-    logged = caplog.text
-    assert "hung: no step beyond 1" in logged
-    assert "reports step 1 after step 2: it does not count" in logged
+    assert next(trial.curve for trial in selected.trials if trial.model == "m02") == ((1, 0.5),)
+    assert caplog.text.count("hung: no step beyond 1") == 2
+    assert "reports step 0.5 after step 1: it does not count" in caplog.text
     runs = History(tmp_path / "history").runs().query("dataset == @TARGET").set_index("model")
     assert set(runs["status"].drop("m00")) == {"failed"}
-    assert dict(runs["reason"].drop("m00")) == {model: told[model] for model in told if model != "m00"}
+    assert dict(runs["reason"].drop("m00")) == told
 
 
 def test_a_trial_that_hangs_once_goes_on_from_its_checkpoint(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from raysel import History, HistoryRecorder, RecallSearcher, TrendScheduler
 from raysel.errors import HistoryError
 from tests.ray.table import FEW, MODELS, STEPS, TARGET, planted_history, table_trainable, target_table
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("local_ray")]
 
 
 class At(tune.Callback):
@@ -53,7 +53,6 @@ def recorded(folder: Path) -> dict[str, Any]:
     return {curve.model: dict(zip(curve.steps.tolist(), curve.values.tolist(), strict=True)) for curve in curves}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("back", [True, False])
 def test_out_of_reach_in_the_middle_curves_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture, back: bool) -> None:
     history = planted_history(tmp_path, datasets=FEW)
@@ -79,7 +78,6 @@ def test_out_of_reach_in_the_middle_curves_wait(tmp_path: Path, caplog: pytest.L
     assert not History(here).pins()
 
 
-@pytest.mark.slow
 def test_out_of_reach_at_the_start_nothing_is_trained(tmp_path: Path) -> None:
     history = planted_history(tmp_path)
     (tmp_path / "history").rename(tmp_path / "elsewhere")

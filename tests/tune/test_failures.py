@@ -44,7 +44,8 @@ def test_a_step_back_is_told(caplog: pytest.LogCaptureFixture) -> None:
         failures.report(trial, step)
     assert not caplog.text
     failures.report(trial, 1.0)
-    assert "t reports step 1 after step 3: it does not count" in caplog.text
+    failures.report(trial, 2.0)
+    assert caplog.messages == ["t reports step 1 after step 3: it does not count"], "once a trial"
 
 
 def test_a_reason_lasts_until_the_trial_is_tried_again() -> None:

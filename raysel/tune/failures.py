@@ -105,7 +105,7 @@ def _newest_error(trial: Trial) -> str:
 def told(error: str) -> str:
     """A reason from what Tune wrote of an error: its last line.
 
-    >>> told("Traceback (most recent call last):\n  ...\nRuntimeError: weights do not fit\n")
+    >>> told("in line 3\\nRuntimeError: weights do not fit\\n")
     'failed: RuntimeError: weights do not fit'
     """
     lines = [line.strip() for line in error.splitlines() if line.strip()]

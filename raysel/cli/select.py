@@ -49,6 +49,7 @@ class _Wishes:
     cpus: float
     max_concurrent: int | None
     budget: "Budget | None"
+    report_timeout: float | None
     dry_run: bool
     fresh: bool
     resume: str | None
@@ -96,6 +97,12 @@ def _megas(context: click.Context, parameter: click.Parameter, value: str | None
     help="What may be spent: 45min, 3h (by the clock) or 2gpu-h. Trials then end at their next epoch, and the best so "
     "far is selected.",
 )
+@click.option(
+    "--report-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="A trial that takes longer for an epoch hangs, and is ended.  [default: 6 hours]",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and what that costs; train nothing.")
 @click.option("--fresh", is_flag=True, help="Train even what an earlier selection with the same --out finished.")
 @click.option("--storage", help="Where checkpoints go: a folder or URI that all nodes see.  [default: OUT/ray]")
@@ -126,6 +133,7 @@ def select(
     cpus: float,
     max_concurrent: int | None,
     budget: str | None,
+    report_timeout: float | None,
     dry_run: bool,
     fresh: bool,
     storage: str | None,
@@ -188,6 +196,7 @@ def select(
             cpus=cpus,
             max_concurrent=max_concurrent,
             budget=spend,
+            report_timeout=report_timeout,
             dry_run=dry_run,
             fresh=fresh,
             resume=resume,
@@ -293,13 +302,20 @@ def _selection(
     from raysel.tune import TrendScheduler, run_selection
     from raysel.tune.budget import BudgetStopper
     from raysel.tune.estimate import storage_bytes
+    from raysel.tune.failures import PATIENCE
 
     stored = storage_bytes(
         [one.parameters for one in facts.values()], running=wishes.max_concurrent, top_k=wishes.top_k
     )
     say(f"checkpoints will take up to {size(stored)} in {wishes.storage}")
     scheduler = TrendScheduler(
-        history, target=target, max_t=wishes.epochs, method=wishes.method, time_attr="epoch", seed=wishes.seed
+        history,
+        target=target,
+        max_t=wishes.epochs,
+        method=wishes.method,
+        time_attr="epoch",
+        report_timeout=wishes.report_timeout or PATIENCE,
+        seed=wishes.seed,
     )
     budget = None
     if wishes.budget is not None:

@@ -23,6 +23,7 @@ import uuid
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 import pyarrow as pa
@@ -334,7 +335,12 @@ class Folder:
             self._write(target, content)
             return
         temporary = self._path(TEMPORARY, f"{uuid.uuid4().hex}-{name}")
-        self._write(temporary, content)
+        try:
+            self._write(temporary, content)
+        except OSError:
+            with suppress(OSError):  # on a full disk every attempt would leave another piece
+                self._filesystem.delete_file(temporary)
+            raise
         if self._filesystem.type_name == "local":
             # Without this a power cut could leave the name without the bytes.
             descriptor = os.open(temporary, os.O_RDONLY)
@@ -358,11 +364,15 @@ class Folder:
         """Do it, and once more with the folder of `path` made, should something be missing.
 
         Folders are made on demand: object stores have none, and asking every time would cost a request. Whether the
-        folder was what is missing is not asked, since somebody else may be making it at this moment.
+        folder was what is missing is not asked, since somebody else may be making it at this moment. Where the whole
+        history is gone (a share that is not mounted) nothing is made in its place.
         """
         try:
             action()
         except FileNotFoundError:
+            marker = self._filesystem.get_file_info(self._path(MARKER))
+            if marker.type == pafs.FileType.NotFound and not path.endswith(MARKER):
+                raise
             self._filesystem.create_dir(str(PurePosixPath(path).parent), recursive=True)
             action()
 

@@ -112,11 +112,14 @@ class Selection:
         self.held = True
 
     def report(self, trial: str, step: float, score: float) -> None:
-        """A live trial reports its score at a step, higher is better (NaN if it diverged); the first report counts."""
+        """A live trial reports its score at a step, higher is better (NaN if it diverged).
+
+        Only a step above all before counts: a trial that is tried again reports some of them twice.
+        """
         state = self._trials[trial]
-        if state.standing == "live":
-            state.curve.setdefault(step, score)
-            before, state.step = state.step, max(state.step, step)
+        if state.standing == "live" and step > state.step:
+            state.curve[step] = score
+            before, state.step = state.step, step
             if step >= self._stages[0]:
                 self._opening.setdefault(trial, score)
             self._enter(trial, score, above=before, upto=state.step)

@@ -1,12 +1,14 @@
 """What the adapters ask of Tune's controller and its trials."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ray.tune.experiment import Trial
 from ray.tune.result import SHOULD_CHECKPOINT
 from ray.tune.trainable import FunctionTrainable
 
+from raysel.errors import OptionError
 from raysel.tune.searcher import RecallSearcher
 
 if TYPE_CHECKING:
@@ -22,12 +24,56 @@ def base_searcher(search_alg: Any) -> Any:
     return search_alg
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A trial's model, with its place on the shortlist and its prior there."""
+
+    model: str
+    rank: int
+    prior: float
+
+
+def place_of(tune_controller: "TuneController", trial: Trial) -> Place:
+    """Where a trial's model was recalled; without a shortlist, where it was proposed."""
+    searcher = base_searcher(tune_controller.search_alg)
+    shortlist = searcher.shortlist if isinstance(searcher, RecallSearcher) else None
+    model_key = searcher.model_key if isinstance(searcher, RecallSearcher) else "model"
+    model = str(trial.config.get(model_key, trial.trial_id))
+    if shortlist is None or model not in shortlist.models:
+        return Place(model=model, rank=len(tune_controller.get_trials()), prior=0.0)
+    return Place(model=model, rank=shortlist.models.index(model), prior=shortlist.priors[model])
+
+
+def is_full(tune_controller: "TuneController") -> bool:
+    """Whether as many trials run as a `RecallSearcher` was told may at most."""
+    searcher = base_searcher(tune_controller.search_alg)
+    limit = searcher.max_concurrent if isinstance(searcher, RecallSearcher) else None
+    return limit is not None and sum(t.status == Trial.RUNNING for t in tune_controller.get_trials()) >= limit
+
+
 def seconds_of(result: Mapping[str, Any]) -> float | None:
     """Seconds of training so far: what the trainable reports as `seconds`, else Tune's own count.
 
     Tune's count includes what a process needs to start and to import, each time that a trial is resumed.
     """
     return result.get("seconds", result.get("time_total_s"))
+
+
+def step_of(result: Mapping[str, Any], time_attr: str) -> float:
+    """The step of a result.
+
+    Raises:
+        OptionError: If it has none.
+    """
+    if time_attr not in result:
+        raise OptionError("time_attr", time_attr, "a key of every result that the trainable reports")
+    return float(result[time_attr])
+
+
+def tell_searcher(tune_controller: "TuneController", trial: Trial, *, paused: bool) -> None:
+    """Tell a `RecallSearcher` that a trial waits or goes on: one that waits holds no resources."""
+    if isinstance(searcher := base_searcher(tune_controller.search_alg), RecallSearcher):
+        (searcher.on_pause if paused else searcher.on_unpause)(trial.trial_id)
 
 
 def can_pause(trial: Trial, result: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
 from typing import Any
 
 import pandas as pd
@@ -17,29 +17,10 @@ from raysel.history import History, canonical, run_id
 from raysel.target import Target
 from raysel.tune import journal
 from raysel.tune.controller import seconds_of
+from raysel.tune.recorded import RecordedRun
 from raysel.tune.scheduler import TrendScheduler
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(kw_only=True)
-class _Run:
-    model: str
-    config: str
-    seed: int | None
-    trial: str
-    status: str = "running"
-    reason: str | None = None
-    planned_steps: float
-    last_step: float = 0.0
-    points: list[dict[str, Any]] = field(default_factory=list)
-    due: bool = True
-    reused: bool = False
-
-    def note(self, point: dict[str, Any]) -> None:
-        """Keep a point in place of one at the same step: a run that is cut off may make a step twice."""
-        at = (point["step"], point["split"])
-        self.points = [*(known for known in self.points if (known["step"], known["split"]) != at), point]
 
 
 class HistoryRecorder(Callback):
@@ -48,7 +29,7 @@ class HistoryRecorder(Callback):
     Tune does not save the state of schedulers; it saves that of callbacks. Give the run's `TrendScheduler` here and a
     restored run stops the same trials as an undisturbed one. A run keeps its name in the history through restores, so
     that every reported point is there exactly once. While the history cannot be written to, trials go on and their
-    curves wait.
+    curves wait; those that wait at the end stay with the run, and are written when it is gone on with.
 
     Args:
         history: Where to record; it must exist.
@@ -95,9 +76,10 @@ class HistoryRecorder(Callback):
             raise OptionError("mode", mode, "max or min")
         self._history, self._target, self._model_key = history, Target.of(target), model_key
         self._metric, self._mode, self._time_attr, self._max_t = metric, mode, time_attr, max_t
-        self._publish_every, self._published_at = publish_every, -math.inf
+        self._publish_every, self._publish_at, self._unreachable = publish_every, -math.inf, False
         self._name = uuid.uuid4().hex[:8]
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, RecordedRun] = {}
+        self._entries: dict[str, journal.Entry] = {}
         if self._scheduler is not None:
             self._scheduler.recorder = self
 
@@ -123,13 +105,17 @@ class HistoryRecorder(Callback):
         if result.get("reused"):  # told again, and on record since it was run
             run.reused = True
             return
-        run.last_step = max(run.last_step, step)
+        if step <= run.last_step:  # made again after a restart, or backwards: the first report counts
+            return
+        run.last_step = step
         for split, key in (("val", self._scored_by()), ("test", f"test_{self._scored_by()}")):
             value = result.get(key)
             if value is not None and math.isfinite(value):
                 point = {"step": step, "split": split, "value": float(value), "seconds": seconds_of(result)}
                 run.note(point)
                 run.due = True
+        if (entry := self._entries.get(self._run_id(trial))) is not None:
+            self._enter(trial, replace(entry, points=run.points))
         self._maybe_publish()
 
     def on_checkpoint(
@@ -143,7 +129,7 @@ class HistoryRecorder(Callback):
             curve=list(scheduler.selection.curve(trial.trial_id).items()) if scheduler else [],
             points=self._run(trial).points,
         )
-        journal.write(trial, self._run_id(trial), entry)
+        self._enter(trial, entry)
 
     def resume(self, trial: Trial) -> dict[float, float]:
         """Let a trial that has not started go on from what the journal knows of its run.
@@ -157,6 +143,7 @@ class HistoryRecorder(Callback):
         if entry is None:
             return {}
         journal.adopt(trial, entry)
+        self._entries[self._run_id(trial)] = entry
         run = self._run(trial)
         for point in entry.points:
             run.note(point)
@@ -168,32 +155,37 @@ class HistoryRecorder(Callback):
         run = self._run(trial)
         scheduler = self._scheduler
         decision = scheduler.decisions.get(trial.trial_id) if scheduler else None
-        run.due = True
         if decision is not None and decision.action == "stop":
-            run.status, run.reason = "stopped", decision.reason
+            run.end("stopped", decision.reason)
+        elif scheduler is not None and trial.trial_id in scheduler.failures:
+            run.end("failed", scheduler.failures[trial.trial_id])
         elif scheduler is None and run.last_step < run.planned_steps:
-            run.status = "stopped"
+            run.end("stopped", None)
         else:
-            # A trial that ends by itself before its last step has nothing more to show.
-            run.status, run.planned_steps = "completed", run.last_step or run.planned_steps
+            run.complete()
         self._maybe_publish()
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial failed for good."""
-        run = self._run(trial)
-        run.status, run.due = "failed", True
+        self._fail(trial)
         self._maybe_publish()
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """Write what is left; what the run started from may go when it is over."""
         for trial in trials:
             run = self._run(trial)
-            if trial.is_finished() and run.status == "running":
-                # Tune ends trials without a word when its time is up.
-                run.status, run.reason, run.due = "stopped", "the experiment ended before the trial did", True
+            # Tune ends trials without a word when its time is up, or when it cannot start one.
+            if run.status == "running" and trial.status == Trial.ERROR:
+                self._fail(trial)
+            elif run.status == "running" and trial.is_finished():
+                run.end("stopped", "the experiment ended before the trial did")
         self.publish()
-        if all(trial.is_finished() for trial in trials) and self._pin in self._history.pins():
-            self._history.unpin(self._pin)
+        if self._unreachable:
+            waiting = sum(run.due and not run.reused for run in self._runs.values())
+            kept = "they stay with the run, and going on with it (`--resume`, `Tuner.restore`) writes them"
+            logger.warning("%d curves are not in %s: %s", waiting, self._history.uri, kept)
+        elif all(trial.is_finished() for trial in trials):
+            self._unpin()
 
     def get_state(self) -> dict[str, Any]:
         """What Tune saves with the run: plain data."""
@@ -206,32 +198,59 @@ class HistoryRecorder(Callback):
     def set_state(self, state: dict[str, Any]) -> None:
         """Take up where `get_state` left off; Tune calls it before it adds the trials again."""
         self._name = state["name"]
-        self._runs = {name: _Run(**run) for name, run in state["runs"].items()}
+        self._runs = {name: RecordedRun(**run) for name, run in state["runs"].items()}
         if self._scheduler is not None and state["scheduler"] is not None:
             self._scheduler.restore_state(state["scheduler"])
 
     def publish(self) -> None:
         """Write what is not in the history yet; on failure keep it and warn."""
-        self._published_at = time.monotonic()
+        began = time.monotonic()
+        self._publish_at = began + self._publish_every
         due = {name: run for name, run in self._runs.items() if run.due and not run.reused}
         if not due:
             return
         try:
+            points = [point for name, run in due.items() for point in run.observations(name, self._scored_by())]
             self._history.append(
-                observations=self._observations(due),
-                runs=pd.DataFrame([self._row(name, run) for name, run in due.items()]),
+                observations=pd.DataFrame(points) if points else None,
+                runs=pd.DataFrame([run.row(name, self._target) for name, run in due.items()]),
             )
         except (OSError, HistoryError) as error:
-            logger.warning("%d curves wait: %s cannot be written to: %s", len(due), self._history.uri, error)
+            # What times out holds the driver up: no more than a tenth of its time goes there.
+            self._publish_at = time.monotonic() + max(self._publish_every, 9 * (time.monotonic() - began))
+            if not self._unreachable:
+                logger.warning("%d curves wait: %s", len(due), error)
+            self._unreachable = True
             return
+        if self._unreachable:
+            logger.warning("%s can be written to again: %d curves have arrived", self._history.uri, len(due))
+        self._unreachable = False
         for run in due.values():
             run.due, run.points = False, []
 
+    def _fail(self, trial: Trial) -> None:
+        self._run(trial).end("failed", self._scheduler.failures.get(trial.trial_id) if self._scheduler else None)
+
+    def _unpin(self) -> None:
+        try:
+            if self._pin in self._history.pins():
+                self._history.unpin(self._pin)
+        except (OSError, HistoryError) as error:
+            logger.warning("the pin %s stays in %s: %s", self._pin, self._history.uri, error)
+
     def _maybe_publish(self) -> None:
-        if time.monotonic() - self._published_at >= self._publish_every:
+        if time.monotonic() >= self._publish_at:
             self.publish()
 
-    def _run(self, trial: Trial) -> _Run:
+    def _enter(self, trial: Trial, entry: journal.Entry) -> None:
+        name = self._run_id(trial)
+        self._entries[name] = entry
+        try:
+            journal.write(trial, name, entry)
+        except OSError as error:
+            logger.warning("%s: after a crash of the driver it would go on from before: %s", trial.trial_id, error)
+
+    def _run(self, trial: Trial) -> RecordedRun:
         return self._runs[self._run_id(trial)]
 
     def _run_id(self, trial: Trial) -> str:
@@ -246,7 +265,9 @@ class HistoryRecorder(Callback):
         same = sum((run.model, run.config, run.seed) == (model, config, seed) for run in self._runs.values())
         name = run_id(model=model, dataset=self._target.name, config=config, seed=seed, trial=f"{self._name}-{same}")
         planned = float(self._scheduler.max_t if self._scheduler else self._max_t or 0)
-        self._runs[name] = _Run(model=model, config=config, seed=seed, trial=trial.trial_id, planned_steps=planned)
+        self._runs[name] = RecordedRun(
+            model=model, config=config, seed=seed, trial=trial.trial_id, planned_steps=planned
+        )
         return name
 
     def _scored_by(self) -> str:
@@ -261,25 +282,6 @@ class HistoryRecorder(Callback):
     @property
     def _pin(self) -> str:
         return f"selection-{self._name}"
-
-    def _observations(self, runs: dict[str, _Run]) -> pd.DataFrame | None:
-        rows = [
-            {"run_id": name, "metric": self._scored_by(), **point} for name, run in runs.items() for point in run.points
-        ]
-        return pd.DataFrame(rows) if rows else None
-
-    def _row(self, name: str, run: _Run) -> dict[str, Any]:
-        return {
-            "run_id": name,
-            "model": run.model,
-            "dataset": self._target.name,
-            "fingerprint": self._target.fingerprint,
-            "config": run.config,
-            "seed": run.seed,
-            "status": run.status,
-            "reason": run.reason,
-            "planned_steps": run.planned_steps,
-        }
 
     def _dataset(self) -> dict[str, Any]:
         return {

@@ -204,7 +204,7 @@ def _outcome(trial: Trial, scheduler: TrendScheduler, metric: str, sign: float) 
     if standing == "stopped" and decision is not None:
         reason = decision.reason
     elif standing == "failed":
-        reason = "failed: see the trial's error file"
+        reason = scheduler.failures.get(trial.trial_id, "failed: it was ended by somebody else")
     elif standing == "live":
         reason = f"cut off at step {last:g} of {scheduler.max_t:g}: the budget was spent"
     elif reused:

@@ -14,8 +14,8 @@ from raysel.errors import CheckpointError, OptionError
 from raysel.history import History
 from raysel.target import Target
 from raysel.trends import Decision, Selection, Standing, Trends, check_risk, mine, stages
-from raysel.tune.controller import arrivals, base_searcher, can_pause
-from raysel.tune.searcher import RecallSearcher
+from raysel.tune.controller import arrivals, can_pause, is_full, place_of, step_of, tell_searcher
+from raysel.tune.failures import PATIENCE, Failures
 
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
@@ -49,6 +49,8 @@ class TrendScheduler(FIFOScheduler):
             and below 1 (not for `method="paper"`); see `raysel.trends.risk`. By default none is promised.
         tolerance: What may be lost without counting, in the unit of the metric; at least 0.
         margin: By how much another's predicted final must lie above a trial's to drop it (`method="paper"`).
+        report_timeout: Seconds that a running trial may take for a step, above 0; the start of its process counts,
+            waiting does not. One that hangs longer is ended, and fails as if its process had died.
         seed: Seeds the clustering of trends.
 
     Raises:
@@ -57,7 +59,8 @@ class TrendScheduler(FIFOScheduler):
             `TuneError` that quotes it).
 
     A result whose metric is NaN or infinite counts as diverged: the trial is dropped at its next stage. A result
-    without the metric counts with the trial's last score.
+    without the metric counts with the trial's last score; one whose step is not above all before, not at all. A trial
+    that ends without a result has failed. That a machine was lost is not counted by `max_failures`, if that is not 0.
 
     >>> import tempfile
     >>> history = History.create(tempfile.mkdtemp() + "/history")
@@ -82,6 +85,7 @@ class TrendScheduler(FIFOScheduler):
         risk: float | None = None,
         tolerance: float = 0.0,
         margin: float = 0.0,
+        report_timeout: float = PATIENCE,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -103,6 +107,7 @@ class TrendScheduler(FIFOScheduler):
         self._risk, self._tolerance = risk, tolerance
         self._time_attr, self._metric, self._mode = time_attr, metric, mode
         self._selection: Selection | None = None
+        self._failures = Failures(report_timeout)
         self._idle = 0
         self.recorder: HistoryRecorder | None = None
 
@@ -130,6 +135,11 @@ class TrendScheduler(FIFOScheduler):
     def decisions(self) -> Mapping[str, Decision]:
         """The latest decision on every judged trial, by trial id."""
         return self.selection.decisions
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """Why the trials that failed for good did, by trial id."""
+        return self._failures.reasons
 
     @property
     def history(self) -> History:
@@ -163,33 +173,26 @@ class TrendScheduler(FIFOScheduler):
         if trial.is_finished():
             self.selection.finish(trial.trial_id)
             return
-        searcher = base_searcher(tune_controller.search_alg)
-        shortlist = searcher.shortlist if isinstance(searcher, RecallSearcher) else None
-        model_key = searcher.model_key if isinstance(searcher, RecallSearcher) else "model"
-        model = str(trial.config.get(model_key, trial.trial_id))
-        known = shortlist is not None and model in shortlist.models
-        self.selection.add(
-            trial.trial_id,
-            model=model,
-            rank=shortlist.models.index(model) if known and shortlist else len(tune_controller.get_trials()),
-            prior=shortlist.priors[model] if known and shortlist else 0.0,
-        )
+        self._failures.forget(trial)
+        self.selection.add(trial.trial_id, **vars(place_of(tune_controller, trial)))
         known_curve = self.recorder.resume(trial) if self.recorder is not None else {}
         for step, score in known_curve.items():
             self.selection.report(trial.trial_id, step, score)
         over = self.selection.standing(trial.trial_id) != "live"
         if trial.status == Trial.PENDING and (over or (self.selection.waiting(trial.trial_id) and trial.checkpoint)):
-            # Restored while it waited at a stage, or when Tune had not noted its end yet. Tune would start it; paused
-            # it goes on waiting. (Tune files the trial by this status only after this call.)
+            # Restored while it waited at a stage, or Tune had not noted its end yet: it would start it. (Tune files the
+            # trial by this status only after this call.)
             trial.set_status(Trial.PAUSED)
         # A restored searcher may remember otherwise.
-        self._tell_searcher(tune_controller, trial, paused=trial.status == Trial.PAUSED)
+        tell_searcher(tune_controller, trial, paused=trial.status == Trial.PAUSED)
 
     def on_trial_result(self, tune_controller: "TuneController", trial: Trial, result: dict[str, Any]) -> str:
         """Note a score and judge what can be judged."""
         if self.selection.standing(trial.trial_id) != "live":
             return TrialScheduler.STOP
-        self.selection.report(trial.trial_id, self._step(result), self._score(trial, result))
+        step = step_of(result, self._time_attr)
+        self._failures.report(trial, step)
+        self.selection.report(trial.trial_id, step, self._score(trial, result))
         if self.selection.at_end(trial.trial_id):
             return TrialScheduler.STOP
         if not self.selection.waiting(trial.trial_id):
@@ -198,14 +201,16 @@ class TrendScheduler(FIFOScheduler):
         if self.selection.standing(trial.trial_id) == "stopped":
             return TrialScheduler.STOP
         if self.selection.waiting(trial.trial_id):
-            self._tell_searcher(tune_controller, trial, paused=not self.selection.held)  # held, it makes no room
+            tell_searcher(tune_controller, trial, paused=not self.selection.held)  # held, it makes no room
             return TrialScheduler.PAUSE
         return TrialScheduler.CONTINUE
 
     def on_trial_complete(self, tune_controller: "TuneController", trial: Trial, result: dict[str, Any]) -> None:
         """A trial ended: at `max_t`, by itself, or because it was stopped."""
         if self.selection.standing(trial.trial_id) == "live" and result.get(str(self._metric)) is not None:
-            self.selection.report(trial.trial_id, self._step(result), self._score(trial, result))
+            self.selection.report(trial.trial_id, step_of(result, self._time_attr), self._score(trial, result))
+        if not self.selection.curve(trial.trial_id):
+            self._fail(trial, "failed: it ended without a result")
         self.selection.finish(trial.trial_id)
 
     def on_trial_remove(self, tune_controller: "TuneController", trial: Trial) -> None:
@@ -214,28 +219,30 @@ class TrendScheduler(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: "TuneController", trial: Trial) -> None:
         """A trial failed; Tune adds it again if it is to be retried."""
-        self.selection.fail(trial.trial_id)
+        self._fail(trial)
 
     def choose_trial_to_run(self, tune_controller: "TuneController") -> Trial | None:
         """A pending trial, else a paused one that may go on."""
         trials = tune_controller.get_trials()
         under_way = any(trial.status in (Trial.PENDING, Trial.RUNNING) for trial in trials)
         self._idle = 0 if under_way else self._idle + 1
+        self._failures.end_hanging(trials)
         # The last trial that a stage waited for may have ended without a result.
         self._judge(tune_controller)
         for trial in trials:
             if trial.status == Trial.PAUSED and self.selection.standing(trial.trial_id) != "live":
                 tune_controller.stop_trial(trial)
-        pending = next((t for t in trials if t.status == Trial.PENDING), None)
-        if pending is not None:
+            elif trial.status == Trial.ERROR and trial.trial_id not in self.failures:
+                # It was to take over another's process and could not; Tune tells nobody.
+                self._fail(trial)
+                tune_controller.search_alg.on_trial_complete(trial.trial_id, error=True)
+        if (pending := next((t for t in trials if t.status == Trial.PENDING), None)) is not None:
             return pending
-        searcher = base_searcher(tune_controller.search_alg)
-        limit = searcher.max_concurrent if isinstance(searcher, RecallSearcher) else None
-        if limit is not None and sum(t.status == Trial.RUNNING for t in trials) >= limit:
+        if is_full(tune_controller):
             return None
         for trial in trials:
             if trial.status == Trial.PAUSED and not self.selection.waiting(trial.trial_id):
-                self._tell_searcher(tune_controller, trial, paused=False)
+                tell_searcher(tune_controller, trial, paused=False)
                 return trial
         return None
 
@@ -247,13 +254,18 @@ class TrendScheduler(FIFOScheduler):
 
     def state(self) -> dict[str, Any]:
         """What `HistoryRecorder` carries through a restore: plain data."""
-        return {"parts": list(self._history.parts()), "selection": self.selection.state()}
+        return {"parts": self._history.parts(), "selection": self.selection.state(), "failures": dict(self.failures)}
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
         """Take up where `state` was written, on the history as it was then."""
         self._history = self._history.pinned(tuple(state["parts"]))
         self._selection = None
         self.selection.restore(state["selection"])
+        self._failures.restore(state["failures"])
+
+    def _fail(self, trial: Trial, reason: str | None = None) -> None:
+        self._failures.note(trial, reason)
+        self.selection.fail(trial.trial_id)
 
     def _judge(
         self, tune_controller: "TuneController", *, reporting: Trial | None = None, pausable: bool = True
@@ -268,11 +280,6 @@ class TrendScheduler(FIFOScheduler):
             if decision.action == "stop" and trials[name] is not reporting:
                 tune_controller.stop_trial(trials[name])
 
-    def _step(self, result: Mapping[str, Any]) -> float:
-        if self._time_attr not in result:
-            raise OptionError("time_attr", self._time_attr, "a key of every result that the trainable reports")
-        return float(result[self._time_attr])
-
     def _score(self, trial: Trial, result: Mapping[str, Any]) -> float:
         if (value := result.get(str(self._metric))) is None:
             curve = self.selection.curve(trial.trial_id)
@@ -281,19 +288,12 @@ class TrendScheduler(FIFOScheduler):
         return score if math.isfinite(score) else math.nan
 
     def _pausable(self, trial: Trial, result: Mapping[str, Any]) -> bool:
-        if self.selection.held or can_pause(trial, result):
-            return True
-        if self.selection.policy == "async":
-            return False
-        step = f"{self._time_attr} {self._step(result):g}"
-        where = f"{trial.trial_id} reported no checkpoint at {step}, where it is to be paused"
+        if (pausable := self.selection.held or can_pause(trial, result)) or self.selection.policy == "async":
+            return pausable
+        step = step_of(result, self._time_attr)
+        where = f"{trial.trial_id} reported no checkpoint at {self._time_attr} {step:g}, where it is to be paused"
         if self._policy == "sync":
             raise CheckpointError(f"{where}: report one with each result, or use TrendScheduler(policy='async')")
         warnings.warn(f"{where}; trials are judged one by one instead (`policy='async'`)", stacklevel=2)
         self.selection.judge_at_once()
         return False
-
-    @staticmethod
-    def _tell_searcher(tune_controller: "TuneController", trial: Trial, *, paused: bool) -> None:
-        if isinstance(searcher := base_searcher(tune_controller.search_alg), RecallSearcher):
-            (searcher.on_pause if paused else searcher.on_unpause)(trial.trial_id)

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray.tune.schedulers import AsyncHyperBandScheduler
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
 from raysel import HistoryRecorder, TrendScheduler
 from raysel.errors import DataError, OptionError, RayselError, UnknownNameError
@@ -32,6 +33,7 @@ NAN = float("nan")
         ({"margin": 0.1}, OptionError, "margin"),
         ({"seed": -1}, OptionError, "seed"),
         ({"seed": 1.5}, OptionError, "seed"),
+        ({"report_timeout": 0}, OptionError, "report_timeout"),
     ],
 )
 def test_bad_scheduler_options_are_refused_at_once(
@@ -88,6 +90,53 @@ def test_a_metric_with_the_other_direction_is_refused_before_any_trial(tmp_path:
     scheduler.set_search_properties("accuracy", "min")
     with pytest.raises(DataError, match="mode"):
         HistoryRecorder(history, target=BENCHMARKS[0], scheduler=scheduler).setup()
+
+
+class Controller:
+    """As much of Tune's controller as a scheduler looks at."""
+
+    search_alg = None
+
+    def __init__(self, *trials: Trial) -> None:
+        self._trials = list(trials)
+
+    def get_trials(self) -> list[Trial]:
+        return self._trials
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> tuple[TrendScheduler, Any, Trial]:
+    """A scheduler with one trial, which is all that Tune knows of."""
+    scheduler = TrendScheduler(planted_history(tmp_path), target=TARGET, max_t=STEPS, time_attr="epoch", policy="async")
+    scheduler.set_search_properties("accuracy", "max")
+    trial = Trial("any", stub=True, trial_id="t", config={"model": "m00"})
+    controller: Any = Controller(trial)
+    scheduler.on_trial_add(controller, trial)
+    return scheduler, controller, trial
+
+
+def test_a_trial_that_ends_without_a_result_has_failed(begun: tuple[TrendScheduler, Any, Trial]) -> None:
+    scheduler, controller, trial = begun
+    scheduler.on_trial_complete(controller, trial, {"done": True})
+    assert scheduler.selection.standing("t") == "failed"
+    assert scheduler.failures == {"t": "failed: it ended without a result"}
+    assert scheduler.selection.winner() is None
+
+
+def test_what_a_trial_reports_of_steps_behind_it_does_not_count(begun: tuple[TrendScheduler, Any, Trial]) -> None:
+    scheduler, controller, trial = begun
+    controller.search_alg = Finished()
+    for epoch, accuracy in ((2, 0.5), (1, 0.9), (2, 0.8), (3, 0.6)):
+        given = {"epoch": epoch, "accuracy": accuracy}
+        assert scheduler.on_trial_result(controller, trial, given) == TrialScheduler.CONTINUE
+    assert scheduler.selection.curve("t") == {2: 0.5, 3: 0.6}
+
+
+class Finished:
+    """A search that proposes nothing more."""
+
+    def is_finished(self) -> bool:
+        return True
 
 
 def test_the_state_of_a_scheduler_outlives_it(tmp_path: Path) -> None:

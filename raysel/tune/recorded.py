@@ -1,0 +1,70 @@
+"""One trial's run as `HistoryRecorder` keeps it until the history has it."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from raysel.target import Target
+
+
+@dataclass(kw_only=True)
+class RecordedRun:
+    """What is known of a run, and which of its points are not in the history yet.
+
+    Args:
+        model: The model that it fine-tunes.
+        config: The other hyperparameters, as JSON.
+        seed: Their seed, if they have one.
+        trial: The id of its trial.
+        planned_steps: Where it is to end.
+        status: As in the history.
+        reason: Why it was stopped, or failed.
+        last_step: The highest step that it made, minus infinity before the first.
+        points: Not in the history yet: step, split, value and seconds.
+        due: Whether anything is not in the history yet.
+        reused: Whether it only tells again of a run that is on record.
+    """
+
+    model: str
+    config: str
+    seed: int | None
+    trial: str
+    planned_steps: float
+    status: str = "running"
+    reason: str | None = None
+    last_step: float = -math.inf
+    points: list[dict[str, Any]] = field(default_factory=list)
+    due: bool = True
+    reused: bool = False
+
+    def note(self, point: dict[str, Any]) -> None:
+        """Keep a point in place of one at the same step: a run that is cut off may make a step twice."""
+        at = (point["step"], point["split"])
+        self.points = [*(known for known in self.points if (known["step"], known["split"]) != at), point]
+
+    def complete(self) -> None:
+        """It ended by itself: with nothing more to show, even before its last step."""
+        self.status, self.due = "completed", True
+        self.planned_steps = self.last_step if self.last_step > 0 else self.planned_steps
+
+    def end(self, status: str, reason: str | None) -> None:
+        """It was stopped, or failed."""
+        self.status, self.reason, self.due = status, reason, True
+
+    def observations(self, run_id: str, metric: str) -> list[dict[str, Any]]:
+        """Its points as rows of the history."""
+        return [{"run_id": run_id, "metric": metric, **point} for point in self.points]
+
+    def row(self, run_id: str, target: Target) -> dict[str, Any]:
+        """Itself as a row of the history."""
+        return {
+            "run_id": run_id,
+            "model": self.model,
+            "dataset": target.name,
+            "fingerprint": target.fingerprint,
+            "config": self.config,
+            "seed": self.seed,
+            "status": self.status,
+            "reason": self.reason,
+            "planned_steps": self.planned_steps,
+        }

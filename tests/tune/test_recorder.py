@@ -1,0 +1,107 @@
+"""`HistoryRecorder` without a cluster: what it writes, and what it does while it cannot."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from ray.tune.experiment import Trial
+
+from raysel import History, HistoryRecorder
+from raysel.errors import HistoryError
+
+Points = dict[float, float]
+
+
+def recorder(history: History) -> HistoryRecorder:
+    given = {"metric": "accuracy", "mode": "max", "time_attr": "epoch", "max_t": 3}
+    return HistoryRecorder(history, target="d", publish_every=0, **given)
+
+
+def trial() -> Trial:
+    return Trial("any", stub=True, trial_id="t", config={"model": "m"})
+
+
+def report(to: HistoryRecorder, what: Trial, epoch: float, accuracy: float) -> None:
+    to.on_trial_result(1, [what], what, {"epoch": epoch, "accuracy": accuracy, "seconds": 1.0})
+
+
+def recorded(history: History) -> Points:
+    """The points of the only curve."""
+    curves = history.curves(dataset="d")
+    return dict(zip(curves[0].steps.tolist(), curves[0].values.tolist(), strict=True)) if curves else {}
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process may grow beyond a few bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_on_a_full_disk_curves_wait_and_arrive_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    history, one = History.create(tmp_path / "history"), trial()
+    kept = recorder(history)
+    kept.setup()
+    report(kept, one, 1, 0.5)
+    with full_disk():
+        report(kept, one, 2, 0.6)
+        kept.publish()
+        assert recorded(history) == {1.0: 0.5}, "what is there stays readable"
+    assert caplog.text.count("1 curves wait") == 1
+    kept.publish()
+    assert "can be written to again: 1 curves have arrived" in caplog.text
+    report(kept, one, 3, 0.7)
+    kept.publish()
+    assert recorded(history) == {1.0: 0.5, 2.0: 0.6, 3.0: 0.7}
+    assert not history.observations().duplicated(["run_id", "step"]).any()
+    assert history.check() == []
+
+
+def test_a_share_that_is_gone_is_not_made_anew_and_curves_stay_with_the_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, elsewhere = tmp_path / "history", tmp_path / "elsewhere"
+    history, one = History.create(here), trial()
+    kept = recorder(history)
+    kept.setup()
+    here.rename(elsewhere)
+    here.mkdir()  # where it is mounted
+    report(kept, one, 1, 0.5)
+    kept.on_experiment_end([one])
+    assert "1 curves are not in" in caplog.text
+    with pytest.raises(HistoryError, match="cannot be written to"):
+        recorder(history).setup()
+    assert not any(here.iterdir())
+    here.rmdir()
+    elsewhere.rename(here)
+    again = recorder(History(here))
+    again.set_state(kept.get_state())
+    again.on_experiment_end([one])
+    assert recorded(History(here)) == {1.0: 0.5}
+
+
+@pytest.mark.parametrize(
+    ("reports", "counted"),
+    [
+        ([(0, 0.1), (1, 0.5)], {0: 0.1, 1: 0.5}),
+        ([(1, 0.5), (2, 0.6), (1, 0.9), (3, 0.7)], {1: 0.5, 2: 0.6, 3: 0.7}),
+        ([(2, 0.6), (1, 0.5), (3, 0.7)], {2: 0.6, 3: 0.7}),
+        ([(1, 0.5), (1, 0.6)], {1: 0.5}),
+        ([(1, float("nan")), (2, 0.6)], {2: 0.6}),
+        ([(-1, 0.5), (float("nan"), 0.5)], {}),
+    ],
+)
+def test_a_step_counts_once_and_forwards(tmp_path: Path, reports: list[tuple[float, float]], counted: Points) -> None:
+    history, one = History.create(tmp_path / "history"), trial()
+    kept = recorder(history)
+    kept.setup()
+    for epoch, accuracy in reports:
+        report(kept, one, epoch, accuracy)
+    kept.publish()
+    assert recorded(history) == counted

@@ -50,13 +50,19 @@ def _rows_or_trouble(folder: Folder, part: str) -> pa.Table | str:
 
 def _stray_files(folder: Folder) -> Iterator[str]:
     for name in sorted(set(folder.files("")) - {MARKER, PARTS, PINS, RETIRED, DERIVED, TEMPORARY}):
-        yield f"{name} does not belong to the history"
+        yield f"{_plain(name)} does not belong to the history"
     for area in (PARTS, RETIRED):
         for name in sorted(folder.files(area)):
             if not is_part(name):
-                yield f"{area}/{name} is not a part and is not read"
+                yield f"{area}/{_plain(name)} is not a part and is not read"
     for name in sorted(folder.files(TEMPORARY)):
-        yield f"{TEMPORARY}/{name} was not published: its writer is busy or dead (compaction deletes it after a day)"
+        why = "its writer is busy or dead (compaction deletes it after a day)"
+        yield f"{TEMPORARY}/{_plain(name)} was not published: {why}"
+
+
+def _plain(name: str) -> str:
+    """A file's name as a terminal may be given it."""
+    return name if name.isprintable() else ascii(name)
 
 
 def _pins(folder: Folder) -> Iterator[str]:

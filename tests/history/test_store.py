@@ -460,7 +460,7 @@ def test_a_listing_that_sees_a_run_sees_its_points(history: History, monkeypatch
 
 def test_old_leftovers_of_writers_go_with_compaction(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     history.append(runs=runs("a"))
-    leftover = Path(history.uri) / "tmp" / "left.parquet"
+    leftover = Path(history.uri) / "tmp" / f"{'0' * 32}-left.parquet"
     leftover.write_bytes(b"half")
     history.compact()
     assert leftover.exists()

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
 from typing import Any
 
 import numpy as np
@@ -38,10 +37,8 @@ def test_a_history_lives_in_a_bucket(bucket: str) -> None:
     assert history.summary().cells == 2
 
 
-def forkserver() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["raysel.history.store", "tests.history.rows"])
-    return context
+# With the environment of now, which a fork server's processes do not have.
+CONTEXT = multiprocessing.get_context("spawn")
 
 
 def write(uri: str, writer: int, appends: int) -> None:
@@ -60,12 +57,11 @@ def compact(uri: str, done: Any) -> None:
 @pytest.mark.slow
 def test_writers_and_a_compaction_at_once_lose_nothing_and_readers_see_whole_parts(bucket: str) -> None:
     writers_count, appends = 3, 25
-    context = forkserver()
     history = History.create(f"{bucket}/history")
     history.append(datasets=datasets("d"))
-    done = context.Event()
-    writers = [context.Process(target=write, args=(history.uri, number, appends)) for number in range(writers_count)]
-    compactor = context.Process(target=compact, args=(history.uri, done))
+    done = CONTEXT.Event()
+    writers = [CONTEXT.Process(target=write, args=(history.uri, number, appends)) for number in range(writers_count)]
+    compactor = CONTEXT.Process(target=compact, args=(history.uri, done))
     for process in (*writers, compactor):
         process.start()
     seen = [0]
@@ -112,14 +108,13 @@ def heard(told: Connection) -> Iterator[tuple[str, str]]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_writer_that_is_killed_while_it_writes_loses_nothing_that_was_there(bucket: str) -> None:
-    context = forkserver()
     history = History.create(f"{bucket}/history")
     history.append(datasets=datasets("d"), runs=runs("first"), observations=points("first", [0.1, 0.2]))
     rng = np.random.default_rng(0)
     written, begun = {"first"}, {"first"}
     for attempt in range(5):
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=write_for_ever, args=(history.uri, attempt, sender))
+        receiver, sender = CONTEXT.Pipe(duplex=False)
+        process = CONTEXT.Process(target=write_for_ever, args=(history.uri, attempt, sender))
         process.start()
         sender.close()
         assert receiver.poll(60)  # it begins now

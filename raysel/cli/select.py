@@ -144,7 +144,7 @@ def select(
 
     JSON: as `raysel quickstart` has it, with `baselines` empty, and `path` (of the model), `run` (for --resume),
     `over_budget` (whether the budget ended it) and `left_out` (by model, why). With --dry-run: `shortlist`,
-    `resources`, `seconds` (least, likely, most, or null), `storage_bytes` and `left_out`.
+    `resources`, `hardware`, `seconds` (least, likely, most, or null), `storage_bytes` and `left_out`.
     """
     from raysel.tune.budget import Budget
 
@@ -248,22 +248,25 @@ def _plan(
     from dataclasses import asdict
 
     from raysel.report import plain_shortlist, plan_table, recall_table
-    from raysel.tune.estimate import epoch_seconds, estimate, storage_bytes
+    from raysel.tune.estimate import estimate, pace, storage_bytes
+    from raysel.tune.resources import trial_hardware
     from raysel.tune.run import recalled
 
     shortlist = recalled(
         history=history, target=target, models=tuple(facts), **_recalling(data, facts, wishes, resources)
     )
-    by_epoch = epoch_seconds(history, data.name, train=len(data.train), val=len(data.val))
-    time = estimate(shortlist.models, by_epoch, epochs=wishes.epochs, first=1 / wishes.epochs)
+    hardware = trial_hardware(resources)
+    known = pace(history, data.name, train=len(data.train), val=len(data.val), hardware=hardware)
+    time = estimate(shortlist.models, known, epochs=wishes.epochs, first=1 / wishes.epochs)
     stored = storage_bytes([facts[model].parameters for model in shortlist.models], running=wishes.max_concurrent)
     answer = {
         "shortlist": plain_shortlist(shortlist)["shortlist"],
         "resources": dict(resources),
+        "hardware": hardware,
         "seconds": None if time is None else asdict(time),
         "storage_bytes": stored,
     }
-    return answer, [recall_table(shortlist), plan_table(time, stored, resources)]
+    return answer, [recall_table(shortlist), plan_table(time, stored, resources, hardware)]
 
 
 def _selection(

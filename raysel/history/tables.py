@@ -7,10 +7,12 @@
     observations  run_id, step, split, metric | value, seconds
     models        model | source, family, parameters, card
     datasets      dataset | task, classes, size, primary_metric, mode
-    proxies       model, revision, dataset, fingerprint, proxy, version | value, seconds
+    proxies       model, revision, dataset, fingerprint, proxy, version | value, seconds, hardware
 
 Left of the bar stands the key: among rows of the same key the newest wins. Numbers are float64 (steps may be parts of
 an epoch) or int64, text is UTF-8, `recorded_at` is in UTC. Text that nobody gave is empty, so that it can be in a key.
+Parts may lack columns that are not required, as those of older versions do. Seconds say something of other seconds only
+where `hardware` (`1 x NVIDIA A10G`) is the same text.
 """
 
 import json
@@ -195,6 +197,7 @@ TABLES: Mapping[str, Table] = {
                 _text("version"),
                 _VALUE,
                 _SECONDS,
+                _text("hardware"),
             ),
             ("model", "revision", "dataset", "fingerprint", "proxy", "version"),
         ),

@@ -15,6 +15,7 @@ from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
 from raysel import models
 from raysel.errors import HistoryError, OptionError, RayselError
+from raysel.finetune.hardware import hardware_here
 from raysel.history import History
 from raysel.proxies import Proxy, proxy_named
 from raysel.target import Target
@@ -133,7 +134,7 @@ class ProxyScoring:
 
     def _take(self, model: str, begun: float, ref: Any) -> None:
         try:
-            revision, results = ray.get(ref)
+            revision, hardware, results = ray.get(ref)
         except Exception as error:  # whatever a model's own code raises must not end the selection
             self.failures[model] = f"cannot be scored: {_why(error, self._timeout, time.monotonic() - begun)}"
             logger.warning("%s on %s %s", model, self._target.name, self.failures[model])
@@ -155,6 +156,7 @@ class ProxyScoring:
                     "version": proxy_named(proxy).version,
                     "value": value,
                     "seconds": seconds,
+                    "hardware": hardware,
                 }
             )
 
@@ -227,8 +229,8 @@ def _score_model(
     task: str,
     extract: Callable[[str, Any], Any] | None,
     timeout: float,
-) -> tuple[str, dict[str, tuple[float, float, str | None]]]:
-    """A task: the model's revision and (value, seconds, problem) by proxy; one forward pass feeds them all."""
+) -> tuple[str, str, dict[str, tuple[float, float, str | None]]]:
+    """A task: the model's revision, the hardware and (value, seconds, problem) by proxy; one forward pass feeds all."""
     # Ends this process whatever it hangs in, and leaves in Ray's logs where that was.
     faulthandler.dump_traceback_later(timeout, exit=True, file=sys.__stderr__ or 2)
     try:
@@ -237,7 +239,8 @@ def _score_model(
         found = (extract or models.extract)(model, inputs)
         passed = getattr(found, "seconds", None) or time.perf_counter() - began  # a first pass loads libraries too
         revision = _revision(model) if extract is None else ""
-        return revision, {name: _scored(proxy_named(name), found, labels, task, passed) for name in proxies}
+        results = {name: _scored(proxy_named(name), found, labels, task, passed) for name in proxies}
+        return revision, hardware_here(), results
     finally:
         faulthandler.cancel_dump_traceback_later()
 

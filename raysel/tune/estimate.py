@@ -63,10 +63,10 @@ def pace(history: History, dataset: str, *, train: int, val: int, hardware: str)
     rows = history.proxies()
     rows = rows[(rows["dataset"] == dataset) & rows["seconds"].notna()]
     passes = (_PASSES * train + val) / min(train, LOOKED_AT)
-    fastest = rows.groupby(["model", "hardware"])["seconds"].min()  # one feeds all proxies, whose own time comes on top
     known: dict[str, dict[str, float]] = defaultdict(dict)
-    for (model, place), seconds in fastest.items():
-        known[place][str(model)] = float(seconds) * passes
+    # The fastest counts: one pass feeds all proxies, whose own time comes on top.
+    for row in rows.sort_values("seconds", ascending=False).to_dict("records"):
+        known[row["hardware"]][row["model"]] = float(row["seconds"]) * passes
     runs: dict[tuple[str, str], list[float]] = defaultdict(list)
     for model, place, seconds in _recorded(history, train):
         runs[model, place].append(seconds)

@@ -92,6 +92,11 @@ def is_part(name: str) -> bool:
     return bool(_PART.fullmatch(name))
 
 
+def plain(name: str) -> str:
+    """A name or a message as a terminal may be given it, for a stranger may have written it."""
+    return name if name.isprintable() else ascii(name)
+
+
 def new_stamp() -> int:
     """The time in nanoseconds, later than every one that this process was given before."""
     global _last_stamp
@@ -236,8 +241,7 @@ class Folder:
         except FileNotFoundError:
             raise
         except _UNREADABLE as error:
-            reason = str(error).strip().split("\n")[0]
-            raise CorruptPartError(f"the part {path} cannot be read: {reason}") from error
+            raise CorruptPartError(f"the part {path} cannot be read: {_reason(error)}") from error
 
     def retire(self, parts: Iterable[str]) -> None:
         """Set parts aside that compaction has replaced; one that is gone already is passed over."""
@@ -287,7 +291,7 @@ class Folder:
                 continue
             parts = content.get("parts") if isinstance(content, dict) else None
             if not isinstance(parts, list) or not all(isinstance(part, str) and is_part(part) for part in parts):
-                raise HistoryError(f"the pin {self._path(PINS, file)} does not list parts")
+                raise HistoryError(f"the pin {plain(self._path(PINS, file))} does not list parts")
             found[file.removesuffix(".json")] = tuple(parts)
         return found
 
@@ -309,7 +313,7 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             raise
         except (OSError, ValueError, RecursionError) as error:
-            raise HistoryError(f"{path} cannot be read: {error}") from error
+            raise HistoryError(f"{plain(path)} cannot be read: {_reason(error)}") from error
 
     def read_derived(self, name: str) -> pa.Table:
         """The table that a file of derived data holds.
@@ -329,7 +333,7 @@ class Folder:
         except FileNotFoundError:
             raise
         except _UNREADABLE as error:
-            raise HistoryError(f"{path} cannot be read: {error}") from error
+            raise HistoryError(f"{plain(path)} cannot be read: {_reason(error)}") from error
 
     def write_json(self, area: str, name: str, value: object) -> None:
         """Publish a small JSON file in the place of any of that name."""
@@ -420,6 +424,11 @@ def _resolve(uri: str, filesystem: pafs.FileSystem | None) -> tuple[pafs.FileSys
     while isinstance(filesystem, pafs.SubTreeFileSystem):
         filesystem, path = filesystem.base_fs, f"{filesystem.base_path.rstrip('/')}/{path.lstrip('/')}"
     return filesystem, path
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what went wrong."""
+    return plain(str(error).strip().partition("\n")[0])
 
 
 def _matched(part: str) -> re.Match[str]:

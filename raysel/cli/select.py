@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from raysel.cli.out import Out
 from raysel.cli.output import console, json_option, print_json, say
-from raysel.cli.session import check_address, check_kept, session
+from raysel.cli.session import check_address, check_everywhere, check_kept, check_sent, session
 from raysel.errors import HistoryNotFoundError, OptionError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from raysel.target import Target
     from raysel.tune import RecallSearcher
     from raysel.tune.budget import Budget
-    from raysel.tune.run import Selected, TrialOutcome
+    from raysel.tune.run import Selected
 
 _RATES = {"images": 1e-4, "texts": 3e-5}
 """Usual peak learning rates of fine-tuning, by modality."""
@@ -38,7 +39,7 @@ class _Wishes:
     """What was asked for on the command line, beside the data and the models."""
 
     history: str
-    out: Path
+    out: Out
     storage: str
     method: str
     proxies: tuple[str, ...]
@@ -73,7 +74,7 @@ def _megas(context: click.Context, parameter: click.Parameter, value: str | None
 @click.argument("data")
 @click.option("--models", "patterns", multiple=True, required=True, help="Names, globs or a file of them; repeatable.")
 @click.option("--history", default="raysel-history", show_default=True, help="Past runs; made if it is not there.")
-@click.option("--out", default="raysel-out", show_default=True, type=click.Path(path_type=Path), help="For the answer.")
+@click.option("--out", default="raysel-out", show_default=True, help="For the answer: a folder, or a URI (s3://...).")
 @click.option("--name", help="What the dataset is called in the history.  [default: what DATA is called]")
 @click.option("--task", type=click.Choice(["classification", "regression"]), help="By default as the labels suggest.")
 @click.option("--inputs", multiple=True, help="Column with the texts or image paths; twice for pairs of texts.")
@@ -113,7 +114,7 @@ def select(
     data: str,
     patterns: tuple[str, ...],
     history: str,
-    out: Path,
+    out: str,
     name: str | None,
     task: Any,
     inputs: tuple[str, ...],
@@ -143,8 +144,9 @@ def select(
 ) -> None:
     """Which pre-trained model for this data?
 
-    DATA is a folder of images (a folder a class), a table of texts or of image paths (.csv, .parquet, .jsonl) or a
-    folder that `datasets` saved. What it has of splits is kept; the rest is drawn with the seed.
+    DATA is a folder of images (a folder a class), a table of texts or of image paths (.csv, .parquet, .jsonl), a folder
+    that `datasets` saved, or the URI of one (s3://bucket/photos), which each node copies once. What it has of splits is
+    kept; the rest is drawn with the seed.
 
     The few models that are worth it are recalled from what the history knows and how well their features fit DATA, and
     fine-tuned on Ray; those that cannot win are stopped early. OUT/model then holds the best one in its library's own
@@ -152,16 +154,18 @@ def select(
 
     After Ctrl-C the history keeps what was learned, and --resume goes on, with the other options as they were.
     Checkpoints of stopped trials are deleted; finished runs are kept under OUT/finished, and a second selection with
-    the same data and recipe takes them from there.
+    the same data and recipe takes them from there (not where OUT is a URI).
 
     JSON: as `raysel quickstart` has it, with `baselines` empty, and `path` (of the model), `run` (for --resume),
     `over_budget` (whether the budget ended it) and `left_out` (by model, why). With --dry-run: `shortlist`,
-    `resources`, `seconds` (least, likely, most, or null), `storage_bytes` and `left_out`.
+    `resources`, `hardware`, `seconds` (least, likely, most, or null), `storage_bytes` and `left_out`.
     """
     from raysel.tune.budget import Budget
 
     spend = None if budget is None else Budget.parse(budget)
-    check_kept(history=history, **({} if dry_run else {"out": str(out), "storage": storage or str(out)}))
+    check_kept(history=history, **({} if dry_run else {"out": out, "storage": storage or out}))
+    check_sent(data)
+    place = Out(out) if dry_run else Out.at(out)
     with redirect_stdout(sys.stderr):  # only the answer may reach standard output
         from raysel import models
         from raysel.finetune import Recipe, read
@@ -185,8 +189,8 @@ def select(
             raise OptionError("models", ", ".join(patterns), "at least one model that can be had and fits")
         wishes = _Wishes(
             history=history,
-            out=out.resolve(),
-            storage=storage or str(out.resolve() / "ray"),
+            out=place,
+            storage=storage or place.named("ray"),
             method=method,
             proxies=proxies,
             top_k=top_k,
@@ -222,9 +226,12 @@ def _run(data: "Data", facts: "Mapping[str, Facts]", wishes: _Wishes) -> tuple[d
     models.record(history, facts.values())
     say(f"{len(facts)} models to choose from; starting Ray")
     with session(address):
+        from raysel.models import ImageFiles
         from raysel.target import Target
         from raysel.tune.resources import trial_resources
 
+        if isinstance(data.train.inputs, ImageFiles) and data.train.inputs.below is None:
+            check_everywhere(data.train.inputs.paths.tolist())
         resources = trial_resources(
             wishes.gpus,
             cpus=wishes.cpus,
@@ -267,21 +274,24 @@ def _plan(
     from dataclasses import asdict
 
     from raysel.report import plain_shortlist, plan_table, recall_table
-    from raysel.tune.estimate import epoch_seconds, estimate, storage_bytes
+    from raysel.tune.estimate import estimate, pace, storage_bytes
+    from raysel.tune.resources import trial_hardware
     from raysel.tune.run import recalled
 
     searcher = _searcher(facts, wishes, history=history, target=target, resources=resources)
     shortlist = recalled(searcher, models=tuple(facts), metric=data.metric, mode=data.mode)
-    by_epoch = epoch_seconds(history, data.name, train=len(data.train), val=len(data.val))
-    time = estimate(shortlist.models, by_epoch, epochs=wishes.epochs, first=1 / wishes.epochs)
+    hardware = trial_hardware(resources)
+    known = pace(history, data.name, train=len(data.train), val=len(data.val), hardware=hardware)
+    time = estimate(shortlist.models, known, epochs=wishes.epochs, first=1 / wishes.epochs)
     stored = storage_bytes([facts[model].parameters for model in shortlist.models], running=wishes.max_concurrent)
     answer = {
         "shortlist": plain_shortlist(shortlist)["shortlist"],
         "resources": dict(resources),
+        "hardware": hardware,
         "seconds": None if time is None else asdict(time),
         "storage_bytes": stored,
     }
-    return answer, [recall_table(shortlist), plan_table(time, stored, resources)]
+    return answer, [recall_table(shortlist), plan_table(time, stored, resources, hardware)]
 
 
 def _selection(
@@ -330,7 +340,7 @@ def _selection(
     with progress.of_recall():
         selected = run_selection(
             tune.with_parameters(
-                _fine_tune, data=data, finished=None if wishes.fresh else wishes.out / "finished", workers=workers
+                _fine_tune, data=data, finished=None if wishes.fresh else _finished(wishes.out), workers=workers
             ),
             searcher=_searcher(facts, wishes, history=history, target=target, resources=resources),
             scheduler=scheduler,
@@ -352,13 +362,16 @@ def _selection(
     over = budget is not None and budget.over
     if over:
         say(f"the budget of {wishes.budget} is spent: the best so far is selected")
-    answers = _keep(selected, data, wishes)
-    if selected.test_score is None:  # cut off before its end, where trials are tested
-        selected = replace(selected, test_score=tested(wishes.out / "model", data))
-    card = model_card(selected, data, licence=facts[selected.selected].licence, answers=answers, versions=_versions())
-    (wishes.out / "model" / "README.md").write_text(card)
+    with wishes.out.written("model") as folder:
+        answers = _keep(selected, data, wishes, folder)
+        if selected.test_score is None:  # cut off before its end, where trials are tested
+            selected = replace(selected, test_score=tested(folder, data))
+        licence = facts[selected.selected].licence
+        card = model_card(selected, data, licence=licence, answers=answers, versions=_versions())
+        (folder / "README.md").write_text(card)
+    say(f"{selected.selected}, fine-tuned, is in {wishes.out.named('model')}")
     answer = plain_selection(selected, {}) | {
-        "path": str(wishes.out / "model"),
+        "path": wishes.out.named("model"),
         "run": run,
         "over_budget": over,
     }
@@ -411,30 +424,35 @@ def _key(config: Mapping[str, Any], data: "Data") -> str:
     return key_of(config, fingerprint=data.fingerprint, revision=models.revision(str(config["model"])))
 
 
-def _keep(selected: "Selected", data: "Data", wishes: _Wishes) -> str:
-    """Keep what was trained to its end, and write the selected model; how to read what it answers."""
+def _finished(out: Out) -> Path | None:
+    """Where finished runs are kept, which trials must find as files."""
+    return None if out.folder is None else out.folder / "finished"
+
+
+def _keep(selected: "Selected", data: "Data", wishes: _Wishes, folder: Path) -> str:
+    """Keep what was trained to its end, and write the selected model to a folder; how to read what it answers."""
     from raysel.finetune.export import export
     from raysel.tune.finished import keep, model_of
 
-    def place(trial: "TrialOutcome") -> Path:
-        return wishes.out / "finished" / _key({"model": trial.model, **trial.config}, data)
-
+    finished = _finished(wishes.out)
     for trial in selected.trials:
         done = trial.curve and trial.curve[-1][0] >= wishes.epochs
-        if done and trial.checkpoint is not None and not trial.reused:
+        if finished and done and trial.checkpoint is not None and not trial.reused:
             points = [
                 {data.metric: score, "epoch": epoch, "step": number, "seconds": 0.0}
                 for number, (epoch, score) in enumerate(trial.curve, start=1)
             ]
             if trial.test_score is not None:
                 points[-1][f"test_{data.metric}"] = trial.test_score
-            keep(place(trial), points, trial.checkpoint)
+            keep(finished / _key({"model": trial.model, **trial.config}, data), points, trial.checkpoint)
     winner = selected.winner
-    checkpoint = model_of(place(winner)) if winner.reused else winner.checkpoint
+    checkpoint = winner.checkpoint
+    if finished and winner.reused:
+        checkpoint = model_of(finished / _key({"model": winner.model, **winner.config}, data))
     if checkpoint is None:
         raise OptionError("trainable", selected.selected, "one that reports checkpoints")
-    with checkpoint.as_directory() as folder:
-        return export(Path(folder), data, wishes.out / "model")
+    with checkpoint.as_directory() as trained:
+        return export(Path(trained), data, folder)
 
 
 def _samples(data: "Data") -> tuple[Any, Any]:

@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,8 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results go to the history
 }
+
+_ANSWER_SECONDS = 60.0
 
 _LOCAL = {
     # Ray binds to the loopback interface alone, whatever the system (it reads this when it is imported).
@@ -98,3 +100,53 @@ def check_kept(**places: str) -> None:
         if "://" not in place and Path(place).resolve().is_relative_to(here):
             rule = "an absolute path or a URI; Ray deletes a job's working directory after it"
             raise OptionError(option, place, rule)
+
+
+def check_sent(data: str) -> None:
+    """Refuse data that is not there, in a job with what to do about it.
+
+    Raises:
+        OptionError: If this process is a job and its folder lacks the data.
+    """
+    if "working_dir_files" in Path.cwd().parts and "://" not in data and not Path(data).exists():
+        rule = (
+            "in the folder that was submitted (Ray takes up to 500 MiB, less what `excludes` names), a path that every "
+            "node has, or a URI such as s3://bucket/photos, which each node copies once"
+        )
+        raise OptionError("data", data, rule)
+
+
+def check_everywhere(files: Sequence[str]) -> None:
+    """Refuse files that a node of the cluster lacks: trials there would fail one by one.
+
+    Nodes that come later, and those that do not answer within a minute, are not asked.
+
+    Args:
+        files: Absolute paths; a few of them are looked for.
+
+    Raises:
+        OptionError: If a node with processors lacks one.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    some = [files[place] for place in sorted({0, len(files) // 2, len(files) - 1})]
+    asked = {
+        ray.remote(_lacking)
+        .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
+        .remote(some): node["NodeManagerAddress"]
+        for node in ray.nodes()
+        if node["Alive"] and node["Resources"].get("CPU", 0) > 0
+    }
+    for answer in ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_SECONDS)[0]:
+        lacking = ray.get(answer)
+        if lacking is not None:
+            rule = (
+                f"on every node under the same path, which node {asked[answer]} lacks: submit the folder, mount it "
+                "everywhere, or name a URI such as s3://bucket/photos, which each node copies once"
+            )
+            raise OptionError("data", lacking, rule)
+
+
+def _lacking(files: Sequence[str]) -> str | None:
+    return next((file for file in files if not os.path.exists(file)), None)

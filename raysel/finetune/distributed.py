@@ -22,6 +22,7 @@ from ray.train.torch import TorchTrainer
 
 from raysel.errors import OptionError
 from raysel.finetune.data import Data
+from raysel.finetune.hardware import hardware_here
 from raysel.finetune.ray_trainable import begun
 from raysel.finetune.recipe import Recipe
 from raysel.finetune.workers import Workers
@@ -95,13 +96,15 @@ def _work(*, model: str, recipe: Recipe, data: "ray.ObjectRef[Data]", start: tun
     workers = Workers(rank=context.get_world_rank(), size=context.get_world_size())
     dataset: Data = ray.get(data)
     run = begun(train.get_checkpoint() or start, model, dataset, recipe, workers=workers)
+    hardware = hardware_here(workers=workers.size)
     for point in run.points():
         if workers.rank:
             train.report({})
             continue
         with TemporaryDirectory() as folder:
             run.save(Path(folder))
-            train.report(point.metrics(dataset.metric), checkpoint=train.Checkpoint.from_directory(folder))
+            told = {**point.metrics(dataset.metric), "hardware": hardware}
+            train.report(told, checkpoint=train.Checkpoint.from_directory(folder))
 
 
 def _fit(trainer: TorchTrainer, exchange: Any, ended: list[Any]) -> None:

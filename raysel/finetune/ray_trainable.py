@@ -9,6 +9,7 @@ import torch
 from ray import tune
 
 from raysel.finetune.data import Data
+from raysel.finetune.hardware import hardware_here
 from raysel.finetune.loop import FineTuning
 from raysel.finetune.recipe import Recipe
 from raysel.finetune.workers import Workers
@@ -18,9 +19,9 @@ def trainable(config: Mapping[str, Any], *, data: Data) -> None:
     """Fine-tune the model that `config` names, reporting and saving every point.
 
     Used as ``tune.with_parameters(trainable, data=data)``. Each report has the data's metric on its validation split,
-    `step` (points so far), `epoch`, `seconds` (spent in this run, interruptions left out) and a checkpoint; the last
-    one has `test_<metric>` too. A trial that is resumed continues exactly, on a CPU to the last bit. A run that
-    diverges reports NaN and ends.
+    `step` (points so far), `epoch`, `seconds` (spent in this run, interruptions left out), the `hardware` that they
+    were spent on, and a checkpoint; the last one has `test_<metric>` too. A trial that is resumed continues exactly, on
+    a CPU to the last bit. A run that diverges reports NaN and ends.
 
     Args:
         config: `model`, and any of `raysel.finetune.Recipe`: seed, lr, batch_size, epochs, points_per_epoch, tuning,
@@ -34,10 +35,12 @@ def trainable(config: Mapping[str, Any], *, data: Data) -> None:
     torch.set_num_threads(1)
     model, recipe = Recipe.split(config)
     run = begun(tune.get_checkpoint(), model, data, recipe)
+    hardware = hardware_here()
     for point in run.points():
         with TemporaryDirectory() as folder:
             run.save(Path(folder))
-            tune.report(point.metrics(data.metric), checkpoint=tune.Checkpoint.from_directory(folder))
+            told = {**point.metrics(data.metric), "hardware": hardware}
+            tune.report(told, checkpoint=tune.Checkpoint.from_directory(folder))
 
 
 def begun(

@@ -7,12 +7,14 @@
     reviews.csv, .parquet, .jsonl                 a row a sample: one or two columns of text, or one of image paths
     reviews/train.csv, reviews/test.csv           the same in splits; a column `split` does as well
     a folder that datasets' `save_to_disk` wrote  if the package `datasets` is installed
+    s3://bucket/photos, gs://bucket/reviews.csv   any of these on an object store, copied once a node
     a function without arguments                  one or more torch datasets of (input, label)
 """
 
 import logging
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,11 +25,12 @@ from raysel.errors import OptionError
 from raysel.finetune.data import Data, Split
 from raysel.finetune.labels import guessed, numbered
 from raysel.finetune.part import SPLITS, Part
+from raysel.finetune.remote import Remote, is_remote
 from raysel.finetune.saved_datasets import from_saved, is_saved
 from raysel.finetune.splitting import copies, draw
 from raysel.finetune.tables import TABLES, from_file, from_tables, read_table
 from raysel.finetune.torch_datasets import from_torch
-from raysel.models.image_files import SUFFIXES, ImageFiles
+from raysel.models.image_files import SUFFIXES, ImageFiles, Inputs, LazyImages
 from raysel.target import Task
 
 logger = logging.getLogger(__name__)
@@ -51,10 +54,11 @@ def read(
     the seed, of every class its share; copies of a text stay together.
 
     Args:
-        source: A folder, a file, or a function without arguments that returns a torch dataset of (input, label), or up
-            to three of them (train, val, test; `None` for one that is to be drawn). An input is an image (see
-            `raysel.finetune.dataset_images.picture`), a text or a pair of texts. Images of any sizes are made again
-            whenever they are needed, and each should come out the same each time.
+        source: A folder, a file, the URI of one (see `raysel.finetune.remote`), or a function without arguments that
+            returns a torch dataset of (input, label), or up to three of them (train, val, test; `None` for one that is
+            to be drawn). An input is an image (see `raysel.finetune.dataset_images.picture`), a text or a pair of
+            texts. Images of any sizes are made again whenever they are needed, and each should come out the same each
+            time.
         name: Names the dataset in a history; by default what the source is called.
         task: `classification` or `regression`. By default labels that are fractions, or more than fifty distinct whole
             numbers, make a regression, all others a classification.
@@ -127,7 +131,11 @@ def _parts(source: str | Path | Callable[[], Any], inputs: Sequence[str], label:
     """What the source is called, and the splits that it has."""
     if callable(source):
         return getattr(source, "__name__", "").replace("<lambda>", ""), from_torch(source)
-    path = Path(source)
+    if is_remote(source):
+        remote = Remote.at(str(source))
+        called, parts = _parts(remote(), inputs, label)
+        return called, {split: replace(part, inputs=_below(remote, part.inputs)) for split, part in parts.items()}
+    path = Path(str(source).removeprefix("file://"))
     if not path.exists():
         raise OptionError("data", str(source), "a folder or a file that is there")
     path = path.resolve()
@@ -153,6 +161,15 @@ def _from_folder(folder: Path, inputs: Sequence[str], label: str) -> dict[str, P
         read_ones = {split: (path, read_table(path)) for split, path in zip(splits, tables, strict=True)}
         return from_tables(read_ones, inputs, label)
     return {split: _from_classes(path) for split, path in zip(splits, found, strict=True)}
+
+
+def _below(remote: Remote, inputs: Inputs) -> Inputs:
+    """Images by their places in the copy that each node makes for itself."""
+    if isinstance(inputs, LazyImages) and not isinstance(inputs, ImageFiles):
+        raise OptionError("data", remote.uri, "a folder or table of image files; a dataset of `datasets`: in a folder")
+    if not isinstance(inputs, ImageFiles):
+        return inputs
+    return ImageFiles(np.array([os.path.relpath(path, remote()) for path in inputs.paths], object), below=remote)
 
 
 def _from_classes(folder: Path) -> Part:

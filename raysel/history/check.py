@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysel.errors import CorruptPartError, HistoryError
-from raysel.history.folder import DERIVED, MARKER, PARTS, PINS, RETIRED, TEMPORARY, Folder, is_part, table_of
+from raysel.history.folder import DERIVED, MARKER, PARTS, PINS, RETIRED, TEMPORARY, Folder, is_part, plain, table_of
 from raysel.history.results import directions, points
 from raysel.history.tables import TABLES, newest
 
@@ -50,13 +50,14 @@ def _rows_or_trouble(folder: Folder, part: str) -> pa.Table | str:
 
 def _stray_files(folder: Folder) -> Iterator[str]:
     for name in sorted(set(folder.files("")) - {MARKER, PARTS, PINS, RETIRED, DERIVED, TEMPORARY}):
-        yield f"{name} does not belong to the history"
+        yield f"{plain(name)} does not belong to the history"
     for area in (PARTS, RETIRED):
         for name in sorted(folder.files(area)):
             if not is_part(name):
-                yield f"{area}/{name} is not a part and is not read"
+                yield f"{area}/{plain(name)} is not a part and is not read"
     for name in sorted(folder.files(TEMPORARY)):
-        yield f"{TEMPORARY}/{name} was not published: its writer is busy or dead (compaction deletes it after a day)"
+        why = "its writer is busy or dead (compaction deletes it after a day)"
+        yield f"{TEMPORARY}/{plain(name)} was not published: {why}"
 
 
 def _pins(folder: Folder) -> Iterator[str]:
@@ -69,7 +70,7 @@ def _pins(folder: Folder) -> Iterator[str]:
     for name, parts in pins.items():
         gone = sorted(set(parts) - present)
         if gone:
-            yield f"the pin {name} names {_some(gone, 'part')} that {'is' if len(gone) == 1 else 'are'} gone"
+            yield f"the pin {plain(name)} names {_some(gone, 'part')} that {'is' if len(gone) == 1 else 'are'} gone"
 
 
 def _directions(tables: dict[str, pa.Table]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Curves: what one model scored on one dataset, step by step."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -34,6 +34,7 @@ class Curve:
         lower_is_better: True when the recorded metric was to be minimised, so that `values` and `final` are negated.
         seed: The run's seed, or `None`.
         config: The run's other hyperparameters.
+        hardware: What `seconds` were measured on; empty where not recorded.
 
     Raises:
         OptionError: If shapes differ, steps do not increase, or a score is not finite.
@@ -56,6 +57,7 @@ class Curve:
     lower_is_better: bool = False
     seed: int | None = None
     config: Mapping[str, object] = field(default_factory=dict)
+    hardware: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -85,3 +87,14 @@ class Curve:
         if not len(fractions) or fraction < fractions[0] - slack or fraction > fractions[-1] + slack:
             return float("nan")
         return float(np.interp(fraction, fractions, self.values))
+
+
+def timed(curves: Collection[Curve]) -> bool:
+    """Whether the seconds of all of them are recorded and can be compared: measured on the same hardware, if on any.
+
+    >>> run = {"run_id": "r", "model": "m", "dataset": "d", "status": "running", "planned_steps": 1.0}
+    >>> points = {"steps": np.array([1.0]), "values": np.array([0.5]), "seconds": np.array([9.0])}
+    >>> timed([Curve(**run, **points, hardware="1 x GPU"), Curve(**run, **points, hardware="1 x CPU")])
+    False
+    """
+    return all(curve.seconds is not None for curve in curves) and len({curve.hardware for curve in curves}) <= 1

@@ -10,13 +10,14 @@
     tmp/                                          what is being written (only where a rename publishes)
 
 On a file system with an atomic rename a file is written under `tmp/`, brought to the disk and renamed; on an object
-store it is put in one go. Nothing here is pickled, and nothing read is trusted: names, sizes and types are checked, so
-that a stranger's folder gives an error or a good read.
+store it is put in one go. Nothing here is pickled, and nothing read is trusted: names, sizes and types are checked, and
+no link is followed out of the folder, so that a stranger's folder gives an error or a good read.
 """
 
 import json
 import os
 import re
+import stat
 import threading
 import time
 import uuid
@@ -32,6 +33,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from raysel.errors import CorruptPartError, HistoryError, OptionError
+from raysel.history.pages import unpacked_bytes
 from raysel.history.tables import TABLES, Table
 
 MARKER = "raysel-history.json"
@@ -43,6 +45,8 @@ _ROW_GROUP = 131_072
 # Setting up zstd takes longer than it saves on a part of few rows.
 _SMALL_ROWS = 10_000
 _MAX_PART_BYTES = 4 << 30
+# What a file unpacks to at most: so much, or so many times its size, whichever is more.
+_UNPACKED_BYTES, _UNPACKED_TIMES = 1 << 30, 20
 _MAX_JSON_BYTES = 16 << 20
 # Parts never change, so small ones that were read are kept in memory, up to so many bytes in all.
 _SMALL_PART_BYTES = 4 << 20
@@ -54,7 +58,10 @@ _ABANDONED_NS = 24 * 3600 * 10**9
 _WORKERS = 8
 _RENAMING = ("local", "hdfs")
 
+_TEMPORARY = re.compile(r"[0-9a-f]{32}-.+", re.DOTALL)
 _PART = re.compile(rf"({'|'.join(TABLES)})-([0-9]{{20}})-([0-9a-f]{{32}})\.parquet")
+# What pyarrow raises for files that are not as they should be.
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError)
 Where = tuple[str, Sequence[str]]
 """A text column, and the values in it that are wanted."""
 
@@ -86,6 +93,11 @@ def is_part(name: str) -> bool:
     return bool(_PART.fullmatch(name))
 
 
+def plain(name: str) -> str:
+    """A name or a message as a terminal may be given it, for a stranger may have written it."""
+    return name if name.isprintable() else ascii(name)
+
+
 def new_stamp() -> int:
     """The time in nanoseconds, later than every one that this process was given before."""
     global _last_stamp
@@ -109,6 +121,9 @@ class Folder:
         self._filesystem, self._root = _resolve(uri, filesystem)
         self._renames = self._filesystem.type_name in _RENAMING
         self._remembered: dict[str, pa.Table] = {}
+        for area in (PARTS, PINS, RETIRED, DERIVED, TEMPORARY):  # compaction would delete what is there
+            if self._is_link(self._path(area)):
+                raise HistoryError(f"{self._path(area)} is a link: a history is one folder, to which a link may lead")
 
     # Listing ----------------------------------------------------------------------------------------------------------
 
@@ -117,6 +132,8 @@ class Folder:
         selector = pafs.FileSelector(self._path(area) if area else self._root, allow_not_found=True)
         try:
             return {info.base_name: info for info in self._filesystem.get_file_info(selector)}
+        except UnicodeDecodeError as error:
+            raise HistoryError(f"{selector.base_dir} holds a name that is no UTF-8: {error.object!r}") from error
         except OSError as error:
             raise HistoryError(f"the history at {self._root} cannot be reached: {error}") from error
 
@@ -151,6 +168,7 @@ class Folder:
                 use_dictionary=[column.name for column in table.columns if column.is_text],
                 compression="zstd" if len(rows) > _SMALL_ROWS else "snappy",
                 store_schema=False,
+                write_page_checksum=True,
             )
             self.put(PARTS, name, sink.getvalue())
 
@@ -211,21 +229,20 @@ class Folder:
         path = self._path(PARTS, part)
         try:
             try:
-                file = self._filesystem.open_input_file(path)
+                file = self._opened(path)
             except FileNotFoundError:
                 path = self._path(RETIRED, part)
-                file = self._filesystem.open_input_file(path)
+                file = self._opened(path)
             with file:
                 if file.size() > _MAX_PART_BYTES:
                     raise ValueError(f"it has {file.size():,} bytes, more than {_MAX_PART_BYTES:,}")
                 if file.size() <= _SMALL_PART_BYTES:
-                    columns, where = table.names, None
+                    return _decoded(table, pa.BufferReader(file.read()), table.names, None, far=False)
                 return _decoded(table, file, columns, where, far=not self._renames)
         except FileNotFoundError:
             raise
-        except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise CorruptPartError(f"the part {path} cannot be read: {reason}") from error
+        except _UNREADABLE as error:
+            raise CorruptPartError(f"the part {path} cannot be read: {_reason(error)}") from error
 
     def retire(self, parts: Iterable[str]) -> None:
         """Set parts aside that compaction has replaced; one that is gone already is passed over."""
@@ -247,7 +264,8 @@ class Folder:
             kept = {part for parts in self.pins().values() for part in parts}
             self.drop(RETIRED, (name for name in retired if name not in kept))
         oldest = time.time_ns() - _ABANDONED_NS
-        self.drop(TEMPORARY, (name for name, info in self.files(TEMPORARY).items() if (info.mtime_ns or 0) < oldest))
+        left = (name for name, info in self.files(TEMPORARY).items() if (info.mtime_ns or 0) < oldest)
+        self.drop(TEMPORARY, (name for name in left if _TEMPORARY.fullmatch(name)))
 
     def drop(self, area: str, names: Iterable[str]) -> None:
         """Delete files; one that is gone already is passed over."""
@@ -274,7 +292,7 @@ class Folder:
                 continue
             parts = content.get("parts") if isinstance(content, dict) else None
             if not isinstance(parts, list) or not all(isinstance(part, str) and is_part(part) for part in parts):
-                raise HistoryError(f"the pin {self._path(PINS, file)} does not list parts")
+                raise HistoryError(f"the pin {plain(self._path(PINS, file))} does not list parts")
             found[file.removesuffix(".json")] = tuple(parts)
         return found
 
@@ -289,14 +307,14 @@ class Folder:
         """
         path = self._path(area, name)
         try:
-            with self._filesystem.open_input_file(path) as file:
+            with self._opened(path) as file:
                 if file.size() > _MAX_JSON_BYTES:
                     raise ValueError(f"it has {file.size():,} bytes, more than {_MAX_JSON_BYTES:,}")
                 return json.loads(file.read())
         except (FileNotFoundError, NotADirectoryError):
             raise
         except (OSError, ValueError, RecursionError) as error:
-            raise HistoryError(f"{path} cannot be read: {error}") from error
+            raise HistoryError(f"{plain(path)} cannot be read: {_reason(error)}") from error
 
     def read_derived(self, name: str) -> pa.Table:
         """The table that a file of derived data holds.
@@ -307,15 +325,16 @@ class Folder:
         """
         path = self._path(DERIVED, name)
         try:
-            with self._filesystem.open_input_file(path) as file:
+            with self._opened(path) as file:
                 if file.size() > _MAX_PART_BYTES:
                     raise ValueError(f"it has {file.size():,} bytes, more than {_MAX_PART_BYTES:,}")
-                rows: pa.Table = pq.ParquetFile(file).read()
+                rows: pa.Table = _checked(file, [], far=not self._renames).read()
+                rows.validate(full=True)
                 return rows
         except FileNotFoundError:
             raise
-        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-            raise HistoryError(f"{path} cannot be read: {error}") from error
+        except _UNREADABLE as error:
+            raise HistoryError(f"{plain(path)} cannot be read: {_reason(error)}") from error
 
     def write_json(self, area: str, name: str, value: object) -> None:
         """Publish a small JSON file in the place of any of that name."""
@@ -376,6 +395,17 @@ class Folder:
             self._filesystem.create_dir(str(PurePosixPath(path).parent), recursive=True)
             action()
 
+    def _opened(self, path: str) -> pa.NativeFile:
+        """A file to read from: a plain one, for a link may lead anywhere, and a pipe keeps its reader waiting."""
+        if self._filesystem.type_name == "local":
+            mode = os.lstat(path).st_mode
+            if not stat.S_ISREG(mode):
+                raise ValueError("it is a link" if stat.S_ISLNK(mode) else "it is no file")
+        return self._filesystem.open_input_file(path)
+
+    def _is_link(self, path: str) -> bool:
+        return self._filesystem.type_name == "local" and os.path.islink(path)
+
     def _unless_gone(self, action: Callable[..., None], path: str, *more: str) -> None:
         """Do it, unless somebody else did and the file is gone."""
         try:
@@ -406,6 +436,11 @@ def _resolve(uri: str, filesystem: pafs.FileSystem | None) -> tuple[pafs.FileSys
     return filesystem, path
 
 
+def _reason(error: Exception) -> str:
+    """The first line of what went wrong."""
+    return plain(str(error).strip().partition("\n")[0])
+
+
 def _matched(part: str) -> re.Match[str]:
     match = _PART.fullmatch(part)
     if match is None:
@@ -422,11 +457,7 @@ def _wanted(rows: pa.Table, where: Where | None) -> pa.Table:
 
 def _decoded(table: Table, file: pa.NativeFile, columns: Sequence[str], where: Where | None, *, far: bool) -> pa.Table:
     """What is wanted of a file; one that is far off is read in few large pieces."""
-    limits = {"thrift_string_size_limit": _MAX_JSON_BYTES, "thrift_container_size_limit": _MAX_FOOTER_ITEMS}
-    metadata = pq.ParquetFile(file, **limits).metadata
-    # A column that the file lacks may not be asked for: parts from before it was there do.
-    texts = [column.name for column in table.columns if column.is_text and column.name in metadata.schema.names]
-    parquet = pq.ParquetFile(file, metadata=metadata, read_dictionary=texts, pre_buffer=far, **limits)
+    parquet = _checked(file, [column.name for column in table.columns if column.is_text], far=far)
     rows = parquet.metadata.num_rows
     if not 0 <= rows <= PART_ROWS:
         raise ValueError(f"it claims {rows:,} rows, but a part has at most {PART_ROWS:,}")
@@ -457,6 +488,28 @@ def _decoded(table: Table, file: pa.NativeFile, columns: Sequence[str], where: W
         if column.name in columns
     ]
     return pa.table(arrays, names=[name for name in table.names if name in columns])
+
+
+def _checked(file: pa.NativeFile, texts: Sequence[str], *, far: bool) -> pq.ParquetFile:
+    """A Parquet file that unpacks to no more than it may, with these columns dictionary-encoded where they are.
+
+    Of one that is far off the footer is believed: asking each page would cost a request.
+    """
+    limits = {"thrift_string_size_limit": _MAX_JSON_BYTES, "thrift_container_size_limit": _MAX_FOOTER_ITEMS}
+    metadata = pq.ParquetFile(file, **limits).metadata
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    unpacked = sum(group.total_byte_size for group in groups) if far else unpacked_bytes(file, metadata)
+    most = max(_UNPACKED_BYTES, _UNPACKED_TIMES * file.size())
+    if not 0 <= unpacked <= most:
+        raise ValueError(f"it unpacks to {unpacked:,} bytes, more than {most:,}")
+    return pq.ParquetFile(
+        file,
+        metadata=metadata,
+        read_dictionary=[name for name in texts if name in metadata.schema.names],
+        pre_buffer=far,
+        page_checksum_verification=True,
+        **limits,
+    )
 
 
 def _groups_with(parquet: pq.ParquetFile, where: Where) -> list[int]:

@@ -88,9 +88,13 @@ def performance(folder: Folder, parts: Sequence[str], *, store: bool = False) ->
     """
     own = of_results(parts)
     kept = find(folder, "matrix", own)
-    if kept is not None and len(kept.parts) == len(own):
-        return as_matrix(kept)
-    whole = None if kept is None else _updated(folder, own, kept)
+    before = None if kept is None else _matrix_of(kept)
+    if kept is None or before is None:
+        whole = None
+    elif len(kept.parts) == len(own):
+        return before
+    else:
+        whole = _updated(folder, own, kept, before)
     if whole is None:
         whole = matrix(*results(folder, own, columns=_OF_MATRIX))
     if store and own:
@@ -103,11 +107,20 @@ def performance(folder: Folder, parts: Sequence[str], *, store: bool = False) ->
     return whole
 
 
-def _updated(folder: Folder, parts: Sequence[str], kept: Kept) -> PerformanceMatrix | None:
+def _matrix_of(kept: Kept) -> PerformanceMatrix | None:
+    """The matrix that was kept; `None` where what was kept is none, for anybody may have written it."""
+    try:
+        dict(kept.notes["directions"])
+        return as_matrix(kept)
+    except (pa.ArrowException, AttributeError, LookupError, TypeError, ValueError, MemoryError):
+        return None
+
+
+def _updated(folder: Folder, parts: Sequence[str], kept: Kept, before: PerformanceMatrix) -> PerformanceMatrix | None:
     """The kept matrix with changed models' rows made anew; `None` where a dataset's metric may have changed."""
     new = [part for part in parts if part not in kept.parts]
     directions = _directions(merged(folder, "datasets", parts)[0])
-    told, before = merged(folder, "runs", new)[0], as_matrix(kept)
+    told = merged(folder, "runs", new)[0]
     recorded = kept.notes["directions"]
     if any(recorded.get(dataset) != directions.get(dataset) for dataset in before.datasets):
         return None

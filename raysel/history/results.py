@@ -33,7 +33,7 @@ from raysel.history.tables import encoded
 BoolArray = NDArray[np.bool_]
 # Steps are counted in floating point: three steps of 0.1 and 0.3 are the same place.
 _STEP_TOLERANCE = 1e-9
-_OF_CURVE = ["run_id", "model", "dataset", "status", "planned_steps", "seed", "config"]
+_OF_CURVE = ["run_id", "model", "dataset", "status", "planned_steps", "seed", "config", "hardware"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

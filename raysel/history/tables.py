@@ -7,14 +7,15 @@
     observations  run_id, step, split, metric | value, seconds
     models        model | source, family, parameters, licence, card
     datasets      dataset | task, classes, size, primary_metric, mode
-    proxies       model, revision, dataset, fingerprint, proxy, version | value, seconds, reason
+    proxies       model, revision, dataset, fingerprint, proxy, version | value, seconds, hardware, reason
 
 Left of the bar stands the key: among rows of the same key the newest wins. Numbers are float64 (steps may be parts of
 an epoch) or int64, text is UTF-8, `recorded_at` is in UTC. Text that nobody gave is empty, so that it can be in a key.
+Parts may lack columns that are not required, as those of older versions do; they are read as if nobody had given it.
 
 What a model was trained on is its `source`, and `family` what its library calls its architecture, whatever the size. A
-row of `proxies` without a value has the reason why the model cannot have one. Parts that were written before a column
-was there are read as if nobody had given it.
+row of `proxies` without a value has the reason why the model cannot have one. Seconds say something of other seconds
+only where `hardware` (`1 x NVIDIA A10G`) is the same text.
 """
 
 import json
@@ -206,6 +207,7 @@ TABLES: Mapping[str, Table] = {
                 _text("version"),
                 Column("value", pa.float64(), "a finite number", _finite),
                 _SECONDS,
+                _text("hardware"),
                 _text("reason", _TEXT_LENGTH),
             ),
             ("model", "revision", "dataset", "fingerprint", "proxy", "version"),

@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -92,10 +92,11 @@ class LazyImages(ABC):
 class ImageFiles(LazyImages):
     """Images by the paths of their files.
 
-    Every node that trains must find the files under these paths.
+    Every node that trains must find the files under these paths, or below a folder of its own.
 
     Args:
-        paths: (n,) absolute paths.
+        paths: (n,) paths, absolute ones without `below`.
+        below: Says on the node that asks which folder they count from.
 
     >>> files = ImageFiles(np.array(["/data/a.png", "/data/b.png", "/data/c.png"]))
     >>> len(files[np.array([2, 0])]), str(files[1:].paths[0])
@@ -103,6 +104,7 @@ class ImageFiles(LazyImages):
     """
 
     paths: NDArray[Any]
+    below: Callable[[], Path] | None = None
 
     def __post_init__(self) -> None:
         # As Python's own texts: an array of fixed width takes four times the bytes, and those of its longest text.
@@ -112,10 +114,10 @@ class ImageFiles(LazyImages):
         return len(self.paths)
 
     def __getitem__(self, index: slice | NDArray[Any]) -> "ImageFiles":
-        return ImageFiles(self.paths[index])
+        return ImageFiles(self.paths[index], self.below)
 
     def place(self, row: int) -> str:
-        return str(self.paths[row])
+        return str(self.paths[row] if self.below is None else self.below() / self.paths[row])
 
     def opened(self, row: int) -> "Image":
         from PIL import Image
@@ -125,9 +127,9 @@ class ImageFiles(LazyImages):
     @cached_property
     def digest(self) -> str:
         whole = hashlib.sha256()
-        for path in self.paths:
+        for row in range(len(self)):
             digest = hashlib.sha256()
-            with Path(str(path)).open("rb") as file:
+            with Path(self.place(row)).open("rb") as file:
                 while block := file.read(1 << 20):
                     digest.update(block)
             whole.update(digest.digest())

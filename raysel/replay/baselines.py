@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from raysel.errors import OptionError
-from raysel.history.curves import Curve
+from raysel.history.curves import Curve, timed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,8 @@ class Outcome:
         selected: The model that it selects.
         score: That model's final, in the user's own direction.
         steps: Steps spent on all trials together.
-        seconds: Seconds of training spent on all trials together, one after the other; `None` unless all recorded them.
+        seconds: Seconds of training spent on all trials together, one after the other; `None` unless all recorded them,
+            on the same hardware.
     """
 
     selected: str
@@ -100,7 +101,7 @@ def _replay(curves: Sequence[Curve], marks: Sequence[float]) -> Outcome:
         selected=live[0].model,
         score=0.0 - final if live[0].lower_is_better else final,
         steps=steps,
-        seconds=None if math.isnan(seconds) else seconds,
+        seconds=seconds if timed(curves) else None,
     )
 
 

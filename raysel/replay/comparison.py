@@ -101,6 +101,6 @@ def _replayed(method: Method, setting: Setting, gpus: int, costs: Costs) -> Repl
 
 def _serial(setting: Setting, costs: Costs) -> float:
     """How long training every model would take one after the other: more than any method needs."""
-    runs = setting.task.runs.values()
-    trained = sum(float(run.steps[-1] if run.seconds is None else run.seconds[-1]) for run in runs)
+    runs, timed = setting.task.runs.values(), setting.task.timed
+    trained = sum(float(run.seconds[-1] if timed and run.seconds is not None else run.steps[-1]) for run in runs)
     return trained + len(runs) * (costs.start + 10 * (costs.pause + costs.resume))

@@ -31,7 +31,7 @@ class Row:
         steps: Steps spent on all trials together.
         trainings: The same in full trainings: steps by the steps of a whole run.
         seconds: Recorded seconds that workers were busy, costs and proxies included; `None` where not all runs recorded
-            any.
+            any, or not on the same hardware.
         proxy_seconds: Those of them that computing proxy scores took.
         makespan: When the last trial had ended, by number of GPUs; in seconds, proxies included (they are spread over
             the GPUs), or in steps where `seconds` is `None`.

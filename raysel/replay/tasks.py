@@ -9,6 +9,7 @@ import numpy as np
 
 from raysel.errors import OptionError, UnknownNameError
 from raysel.history import Curve
+from raysel.history.curves import timed
 from raysel.history.tables import canonical
 from raysel.replay.outcome import unit
 from raysel.replay.snapshot import Snapshot
@@ -55,8 +56,8 @@ class Task:
 
     @property
     def timed(self) -> bool:
-        """Whether every run recorded its seconds."""
-        return all(run.seconds is not None for run in self.runs.values())
+        """Whether every run recorded its seconds, on the same hardware."""
+        return timed(self.runs.values())
 
 
 def targets(history: Snapshot, *, more_than: int) -> tuple[str, ...]:

@@ -108,13 +108,14 @@ def spending_table(selected: "Selected", baselines: Mapping[str, Outcome]) -> Gr
     return _titled(f"Selected: {selected.selected}", table, caption)
 
 
-def plan_table(time: "Estimate | None", stored: int, resources: Mapping[str, float]) -> Group:
+def plan_table(time: "Estimate | None", stored: int, resources: Mapping[str, float], hardware: str) -> Group:
     """What a selection may be expected to spend.
 
     Args:
         time: Seconds of training; `None` where no time of any model is known.
         stored: Bytes of checkpoints, at most.
         resources: Of each trial.
+        hardware: What a trial computes on.
     """
     gpus = resources.get("gpu", 0.0)
     columns = ("", "time of all trials", *(["GPU-hours"] if gpus else []))
@@ -127,7 +128,7 @@ def plan_table(time: "Estimate | None", stored: int, resources: Mapping[str, flo
         ):
             _row(table, name, duration(seconds), *([f"{seconds / 3600 * gpus:.3g}"] if gpus else []))
     each = " and ".join(f"{amount:g} {name.upper()}" for name, amount in resources.items())
-    told = f"Each trial has {each}. Checkpoints take up to {size(stored)}."
+    told = f"Each trial has {each} ({hardware}). Checkpoints take up to {size(stored)}."
     if time is None:
         told += " How long training takes is not known: no proxy has timed a forward pass of these models here."
     else:
@@ -135,6 +136,9 @@ def plan_table(time: "Estimate | None", stored: int, resources: Mapping[str, flo
             f" Times are told from recorded runs or, where there are none, forward passes of {time.measured} models; "
             "loading and processes that start come on top, so take them as good to a factor of two."
         )
+        if time.elsewhere is not None:
+            other = time.elsewhere or "hardware that nobody recorded"
+            told += f" None of these times was measured on {hardware}: they are of {other}, and say little of it."
     return _titled("Planned", table, told)
 
 

@@ -1,7 +1,7 @@
 """What a selection may be expected to spend, before it spends it."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,37 +22,66 @@ class Estimate:
         likely: If the better half goes on at each fifth.
         most: If none is stopped.
         measured: Of how many models the time of an epoch is known; the others are taken for average ones.
+        elsewhere: What the times were measured on, where none was on the hardware asked about: empty where nobody
+            recorded it. Else `None`.
     """
 
     least: float
     likely: float
     most: float
     measured: int
+    elsewhere: str | None = None
 
 
-def epoch_seconds(history: History, dataset: str, *, train: int, val: int) -> dict[str, float]:
-    """By model what an epoch takes: as its runs on record took, else as the forward pass of its proxy score did.
-
-    A run tells where its dataset's size is on record and its configuration says how many epochs its steps were.
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """What an epoch takes.
 
     Args:
-        history: Where runs and scores are.
+        seconds: By model.
+        elsewhere: As in `Estimate`.
+    """
+
+    seconds: Mapping[str, float]
+    elsewhere: str | None = None
+
+
+def pace(history: History, dataset: str, *, train: int, val: int, hardware: str) -> Pace:
+    """By model what an epoch takes: as its runs on record took, else as the forward pass of its proxy score did.
+
+    Seconds of different hardware say nothing of one another: those of the hardware asked about count. Only where it has
+    none of any model do those of the hardware that has most, and the answer says so.
+
+    Args:
+        history: Where runs and scores are. A run tells where its dataset's size is on record and its configuration
+            says how many epochs its steps were.
         dataset: On which data.
         train: How many samples are trained on in an epoch; each counts as three passes.
         val: How many are validated on.
+        hardware: On what, in the words of `raysel.finetune.hardware`.
     """
     rows = history.proxies()
     rows = rows[(rows["dataset"] == dataset) & rows["seconds"].notna()]
-    fastest = rows.groupby("model")["seconds"].min()  # one pass feeds all proxies, whose own time comes on top
     passes = (_PASSES * train + val) / min(train, LOOKED_AT)
-    return {str(model): float(s) * passes for model, s in fastest.items()} | _recorded(history, train)
+    known: dict[str, dict[str, float]] = defaultdict(dict)
+    # The fastest counts: one pass feeds all proxies, whose own time comes on top.
+    for row in rows.sort_values("seconds", ascending=False).to_dict("records"):
+        known[row["hardware"]][row["model"]] = float(row["seconds"]) * passes
+    runs: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for model, place, seconds in _recorded(history, train):
+        runs[model, place].append(seconds)
+    for (model, place), found in runs.items():
+        known[place][model] = float(np.median(found))
+    if hardware in known or not known:
+        return Pace(seconds=known.get(hardware, {}))
+    other = max(sorted(known), key=lambda place: len(known[place]))
+    return Pace(seconds=known[other], elsewhere=other)
 
 
-def _recorded(history: History, train: int) -> dict[str, float]:
-    """By model the median over its runs of what an epoch of so many samples would have taken."""
-    known = history.datasets().dropna(subset=["size"])
-    sizes = dict(zip(known["dataset"], known["size"].astype(float), strict=True))
-    found: dict[str, list[float]] = defaultdict(list)
+def _recorded(history: History, train: int) -> Iterator[tuple[str, str, float]]:
+    """(model, hardware, seconds) of each run: what an epoch of so many samples would have taken."""
+    described = history.datasets().dropna(subset=["size"])
+    sizes = dict(zip(described["dataset"], described["size"].astype(float), strict=True))
     for run in history.curves():
         epochs = run.config.get("epochs")
         if (
@@ -64,30 +93,30 @@ def _recorded(history: History, train: int) -> dict[str, float]:
             continue
         made = float(run.steps[-1]) / run.planned_steps * epochs
         if made > 0 and np.isfinite(run.seconds[-1]):
-            found[run.model].append(float(run.seconds[-1]) / made / sizes[run.dataset] * train)
-    return {model: float(np.median(seconds)) for model, seconds in found.items()}
+            yield run.model, run.hardware, float(run.seconds[-1]) / made / sizes[run.dataset] * train
 
 
-def estimate(models: Sequence[str], by_epoch: Mapping[str, float], *, epochs: float, first: float) -> Estimate | None:
+def estimate(models: Sequence[str], known: Pace, *, epochs: float, first: float) -> Estimate | None:
     """What training these models spends at least, at most, and as halving would; `None` if no time is known.
 
     Args:
         models: The recalled ones, at least one.
-        by_epoch: Seconds of an epoch by model, of some of them.
+        known: Seconds of an epoch of some of them.
         epochs: How many a trial has.
         first: The part of them at which trials are first judged.
 
-    >>> estimate(["a", "b"], {"a": 60.0, "b": 120.0}, epochs=4, first=0.5)
-    Estimate(least=540.0, likely=540.0, most=720.0, measured=2)
+    >>> estimate(["a", "b"], Pace(seconds={"a": 60.0, "b": 120.0}), epochs=4, first=0.5)
+    Estimate(least=540.0, likely=540.0, most=720.0, measured=2, elsewhere=None)
     """
-    known = [by_epoch[model] for model in models if model in by_epoch]
-    if not known:
+    found = [known.seconds[model] for model in models if model in known.seconds]
+    if not found:
         return None
-    average, n = float(np.mean(known)), len(models)
+    average, n = float(np.mean(found)), len(models)
     whole = average * epochs
     halved = sum(max(1, n >> fifth) for fifth in range(_FIFTHS)) / _FIFTHS
     least, most = whole * (n * first + (1 - first)), whole * n
-    return Estimate(least=least, likely=min(max(least, whole * halved), most), most=most, measured=len(known))
+    likely = min(max(least, whole * halved), most)
+    return Estimate(least=least, likely=likely, most=most, measured=len(found), elsewhere=known.elsewhere)
 
 
 def storage_bytes(parameters: Sequence[int], *, running: int | None, top_k: int | None = None) -> int:

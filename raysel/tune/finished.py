@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ray import tune
+from ray.train import Checkpoint
 
 from raysel.history import canonical
 
@@ -33,7 +34,7 @@ def key_of(config: Mapping[str, Any], *, fingerprint: str, revision: str) -> str
     return hashlib.sha256(f"{canonical(dict(config))} {fingerprint} {revision}".encode()).hexdigest()[:16]
 
 
-def keep(place: Path, points: list[dict[str, float]], checkpoint: tune.Checkpoint) -> None:
+def keep(place: Path, points: list[dict[str, float]], checkpoint: Checkpoint) -> None:
     """Keep a finished run at a place, whole or not at all."""
     if (place / _POINTS).is_file():
         return
@@ -51,9 +52,9 @@ def kept(place: Path) -> bool:
     return (place / _POINTS).is_file()
 
 
-def model_of(place: Path) -> tune.Checkpoint:
+def model_of(place: Path) -> Checkpoint:
     """The model of a finished run."""
-    return tune.Checkpoint.from_directory(str(place / _CHECKPOINT))
+    return Checkpoint.from_directory(str(place / _CHECKPOINT))
 
 
 def retell(place: Path) -> None:

@@ -79,3 +79,24 @@ def _memory_here() -> int:
     import torch
 
     return int(torch.cuda.get_device_properties(0).total_memory)
+
+
+def trial_hardware(resources: Mapping[str, float]) -> str:
+    """What a trial with these resources computes on, as histories record it; of a cluster with several kinds, on one.
+
+    Args:
+        resources: As `trial_resources` gives them.
+    """
+    gpus = resources.get("gpu", 0.0)
+    workers = int(gpus) if gpus > 1 else 1  # each has a GPU of its own
+    task: Any = ray.remote(_hardware_here).options(num_cpus=resources["cpu"] / workers, num_gpus=gpus / workers)
+    return str(ray.get(task.remote(workers)))
+
+
+def _hardware_here(workers: int) -> str:
+    import torch
+
+    from raysel.finetune.hardware import hardware_here
+
+    torch.set_num_threads(1)  # as trials do
+    return hardware_here(workers=workers)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
+from ray.train import Checkpoint
 from ray.tune.experiment import Trial
 
 from raysel.errors import InterruptedSelectionError, NothingToRecallError
@@ -44,7 +45,7 @@ class TrialOutcome:
     reason: str
     seconds: float
     config: Mapping[str, Any]
-    checkpoint: tune.Checkpoint | None
+    checkpoint: Checkpoint | None
     reused: bool
     test_score: float | None
 

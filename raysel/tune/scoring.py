@@ -15,6 +15,7 @@ from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
 from raysel import models
 from raysel.errors import HistoryError, RayselError
+from raysel.finetune.hardware import hardware_here
 from raysel.history import History
 from raysel.proxies import Proxy, proxy_named
 from raysel.target import Target
@@ -183,7 +184,7 @@ class ProxyScoring:
 
     def _take(self, model: str, begun: float, ref: Any) -> None:
         try:
-            revision, results = ray.get(ref)
+            revision, hardware, results = ray.get(ref)
         except Exception as error:  # whatever a model's own code raises must not end the selection
             why = f"cannot be scored: {_why(error, self._timeout, time.monotonic() - begun)}"
             logger.warning("%s on %s %s", model, self._target.name, why)
@@ -206,6 +207,7 @@ class ProxyScoring:
                         "version": proxy_named(proxy).version,
                         "value": found.value,
                         "seconds": found.seconds,
+                        "hardware": hardware,
                         "reason": found.problem or "",
                     }
                 )
@@ -235,8 +237,8 @@ def _score_model(
     task: str,
     extract: Callable[[str, Any], Any] | None,
     timeout: float,
-) -> tuple[str, dict[str, _Scored]]:
-    """A task: the model's revision and what was found by proxy; one forward pass feeds them all."""
+) -> tuple[str, str, dict[str, _Scored]]:
+    """A task: the model's revision, the hardware and what was found by proxy; one forward pass feeds them all."""
     # Ends this process whatever it hangs in, and leaves in Ray's logs where that was.
     faulthandler.dump_traceback_later(timeout, exit=True, file=sys.__stderr__ or 2)
     try:
@@ -248,7 +250,7 @@ def _score_model(
         scored = {name: _scored(proxy_named(name), found, labels, task, passed) for name in proxies}
         if extract is not None:  # which may give more the next time
             scored = {name: replace(one, lasting=False) for name, one in scored.items()}
-        return revision, scored
+        return revision, hardware_here(), scored
     finally:
         faulthandler.cancel_dump_traceback_later()
 

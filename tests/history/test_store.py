@@ -72,6 +72,15 @@ def test_an_empty_history_is_a_normal_state(anywhere: History) -> None:
     assert anywhere.summary().runs == {"running": 0, "completed": 0, "stopped": 0, "failed": 0}
 
 
+def test_seconds_come_with_their_hardware(anywhere: History) -> None:
+    anywhere.append(
+        datasets=datasets("d"),
+        runs=runs("a", "b", hardware=["1 x A10G", None]),
+        observations=pd.concat([points(name, [0.1, 0.2]).assign(seconds=[1.0, 2.0]) for name in "ab"]),
+    )
+    assert [(curve.run_id, curve.hardware) for curve in anywhere.curves()] == [("a", "1 x A10G"), ("b", "")]
+
+
 def test_nothing_is_written_where_any_table_is_bad(history: History) -> None:
     with pytest.raises(DataError):
         history.append(runs=runs("a"), observations=points("a", [float("nan")]))
@@ -460,7 +469,7 @@ def test_a_listing_that_sees_a_run_sees_its_points(history: History, monkeypatch
 
 def test_old_leftovers_of_writers_go_with_compaction(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     history.append(runs=runs("a"))
-    leftover = Path(history.uri) / "tmp" / "left.parquet"
+    leftover = Path(history.uri) / "tmp" / f"{'0' * 32}-left.parquet"
     leftover.write_bytes(b"half")
     history.compact()
     assert leftover.exists()

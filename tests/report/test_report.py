@@ -220,13 +220,17 @@ def test_a_card_says_what_was_chosen_from_and_why(licence: str | None, told: str
 
 def test_a_plan_says_hours_and_storage() -> None:
     time = Estimate(least=3600.0, likely=7200.0, most=36000.0, measured=3)
-    shown = text(plan_table(time, 2_000_000_000, {"cpu": 1, "gpu": 0.5}))
+    shown = text(plan_table(time, 2_000_000_000, {"cpu": 1, "gpu": 0.5}, "0.5 x A10G"))
     for part in ("2 GB", "0.5 GPU", "3 models"):
-        assert part in shown
+        assert part in " ".join(shown.split())
     assert [line.split()[-3:] for line in shown.splitlines()[4:7]] == [
         ["1", "h", "0.5"],
         ["2", "h", "1"],
         ["10", "h", "5"],
     ]
-    assert "not known" in text(plan_table(None, 1, {"cpu": 1}))
-    assert "GPU" not in text(plan_table(time, 1, {"cpu": 1}))
+    assert "0.5 x A10G" in shown
+    assert "say little" not in shown
+    shown = " ".join(text(plan_table(replace(time, elsewhere="1 x T4"), 1, {"cpu": 1}, "0.5 x A10G")).split())
+    assert "None of these times was measured on 0.5 x A10G: they are of 1 x T4" in shown
+    assert "not known" in text(plan_table(None, 1, {"cpu": 1}, "1 x a processor"))
+    assert "GPU" not in text(plan_table(time, 1, {"cpu": 1}, "1 x a processor"))

@@ -20,7 +20,7 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from raysel.errors import OptionError, RayselError
-from raysel.history.curves import Curve
+from raysel.history.curves import Curve, timed
 from raysel.replay.engine.proposals import Proposals
 from raysel.replay.outcome import Costs, Event, Replay, ReplayedTrial, unit
 
@@ -55,7 +55,8 @@ def replay(
     """Drive a real searcher and a real scheduler against recorded runs.
 
     A trial of a model reports what the model's run has on record, in the user's own direction, under the metric
-    `score`. The clock advances by the recorded seconds, or by one unit a step where some run recorded none.
+    `score`. The clock advances by the recorded seconds, or by one unit a step where some run recorded none, or
+    on other hardware than another.
 
     Args:
         runs: The recorded run of each model, all of one direction.
@@ -148,7 +149,7 @@ class _VirtualCluster:
         self._scheduler: Any = scheduler  # it expects a `TuneController` where this stands in
         self._runs, self._workers, self._costs = runs, workers, costs
         self._max_pending = max_pending or self.search_alg.max_pending
-        self._timed = all(run.seconds is not None for run in runs.values())
+        self._timed = timed(runs.values())
         self._unit = unit(runs.values())
         self._trials: list[Trial] = []
         self._live: dict[Trial, None] = {}

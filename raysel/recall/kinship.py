@@ -1,0 +1,231 @@
+"""Where models without runs stand, by what is known of them and of the models that have runs.
+
+Siblings stand alike: checkpoints of one series, sizes of one family, models tuned on the same source. How far that
+holds in this zoo is learned from the models that have runs, each left out in turn.
+
+Notation
+    m (n,)     mean z-scores of the known models, over c (n,) datasets each
+    K (n, n)   how akin two models are, in [0, 1]: the cosines of what is said of them (TF-IDF of the words of names,
+               sources, families and cards, and of the letters of names), averaged; and how near their sizes are
+    f (n,)     standings, f ~ N(0, v (s K + (1 - s) I)): v their variance, s the share of it that kin have in common
+    w          the variance of a model's z-scores about its mean, so that m ~ N(f, w / c)
+
+A new model's standing is then the posterior of a Gaussian process (Rasmussen and Williams 2006, equations 2.25, 2.26;
+left out in turn by 5.12): the expectation is pulled to 0, the average, as far as nothing is akin to it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import cho_factor, cho_solve
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from raysel.arrays import FloatArray, IntArray
+from raysel.recall.prior import standardise, within
+
+MIN_MODELS = 5
+"""Models with runs that it takes to learn what kinship is worth."""
+
+_LOOKED_AT, _TAUGHT_BY = 5_000, 1_000
+"""Of so many known models, drawn at random, the standings are learned from so many, those most akin to the new."""
+_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
+_OCTAVES = 1.0  # sizes that differ by a factor of 2 are one deviation of the kernel apart
+_NAMED = 2  # of the kin of a model, in reasons
+
+
+_words = re.compile(r"[^\W\d_]+|\d+").findall
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """What is known of a model that need not have any runs.
+
+    Args:
+        model: Its name.
+        source: The data that it was pre-trained on; empty where not known.
+        family: Its architecture, whatever the size; empty where not known.
+        parameters: How many it has; `None` where not known.
+        card: The text of its card.
+    """
+
+    model: str
+    source: str = ""
+    family: str = ""
+    parameters: float | None = None
+    card: str = ""
+
+    @property
+    def named(self) -> str:
+        """Name, source and family, in words: where small letters meet large ones a word ends.
+
+        >>> Described(model="ibm/ColD-Fusion-itr9", source="latin").named
+        'ibm/col d-fusion-itr9 latin'
+        """
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.model).lower()
+        return " ".join((name, self.source.lower(), self.family.lower())).strip() or "-"
+
+
+def described(models: pd.DataFrame) -> dict[str, Described]:
+    """The rows of a history's table of models, by name."""
+    return {
+        row["model"]: Described(
+            model=row["model"],
+            source=row["source"],
+            family=row["family"],
+            parameters=None if pd.isna(row["parameters"]) else float(row["parameters"]),
+            card=row["card"],
+        )
+        for row in models.to_dict("records")
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """Where a model without runs is expected to stand.
+
+    Args:
+        expected: Its mean z-score, in deviations of finals.
+        uncertainty: The deviation of that.
+        kin: The known models that are most akin to it, the nearest first; none where nothing is.
+    """
+
+    expected: float
+    uncertainty: float
+    kin: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Kinship:
+    """What kinship is worth in a zoo, and where it puts the models without runs.
+
+    Args:
+        placed: The models without runs, by name.
+        share: s, in [0, 1): 0 where kinship tells nothing.
+        elsewhere: Where known models would have been put without runs of their own, and without one dataset: by model,
+            (n_datasets,), a value a dataset left out.
+    """
+
+    placed: Mapping[str, Placed] = field(default_factory=dict)
+    share: float = 0.0
+    elsewhere: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+def kinship(
+    models: Sequence[str],
+    values: FloatArray,
+    new: Sequence[str],
+    *,
+    facts: Mapping[str, Described] | None = None,
+    seed: int = 0,
+) -> Kinship:
+    """Place models without runs among those that have some.
+
+    Args:
+        models: n_models names, those of rows.
+        values: (n_models, n_datasets) finals, higher is better, NaN where not measured; no empty row.
+        new: The models without runs.
+        facts: What is known of either, by name; of others the name alone is.
+        seed: Draws the known models that are looked at, where there are more than 5,000.
+
+    Returns:
+        Nobody is placed where fewer than `MIN_MODELS` have runs.
+
+    >>> names = [f"{maker}/net-{size}" for maker in ("good", "bad") for size in "abc"]
+    >>> values = np.array([[0.9, 0.8], [0.8, 0.9], [0.9, 0.9], [0.2, 0.1], [0.1, 0.2], [0.1, 0.1]])
+    >>> found = kinship(names, values, ["good/net-d", "bad/net-d", "other"])
+    >>> [round(place.expected, 1) for place in found.placed.values()]
+    [0.9, -0.9, 0.0]
+    """
+    if len(models) < MIN_MODELS or not new:
+        return Kinship()
+    z = standardise(values)
+    looked_at = np.sort(np.random.default_rng(seed).permutation(len(models))[:_LOOKED_AT])
+    told = [(facts or {}).get(name, Described(model=name)) for name in (*(models[i] for i in looked_at), *new)]
+    kernels, rows = _kernels(told, len(looked_at))
+    rows_of = looked_at[rows]
+    z, names = z[rows_of], [models[i] for i in rows_of]
+    measured = ~np.isnan(z)
+    count, total = measured.sum(axis=1), np.nansum(z, axis=1)
+    m = total / count
+    v = float(np.mean(m**2))
+    noise = within(z) / count
+    share, K, k = _best(kernels, len(names), m, v, noise)
+    if share == 0.0:
+        width = float(np.sqrt(v))
+        return Kinship(placed={name: Placed(expected=0.0, uncertainty=width, kin=()) for name in new})
+
+    inverse = _inverse(K, v, share, noise)
+    weights = share * v * k @ inverse  # (n_new, n)
+    left = v - np.sum(weights * (share * v * k), axis=1)
+    others = (total[:, None] - np.nan_to_num(z)) / np.maximum(count[:, None] - measured, 1)
+    nearest = np.argsort(-np.round(k, 12), axis=1, kind="stable")[:, :_NAMED]
+    return Kinship(
+        placed={
+            name: Placed(
+                expected=float(expected),
+                uncertainty=float(np.sqrt(max(variance, 0.0))),
+                kin=tuple(names[j] for j in near if akin[j] > 0),
+            )
+            for name, expected, variance, near, akin in zip(new, weights @ m, left, nearest, k, strict=True)
+        },
+        share=share,
+        elsewhere=dict(zip(names, _left_out(inverse, others), strict=True)),
+    )
+
+
+def _best(
+    kernels: Iterable[FloatArray], n: int, m: FloatArray, v: float, noise: FloatArray
+) -> tuple[float, FloatArray, FloatArray]:
+    """The share and the kernel that put each model best without its own runs.
+
+    The first of equals; and share 0 unless it is better than average by a standard error (Breiman et al. 1984).
+    """
+    found, most = (0.0, np.empty(0), np.empty(0)), 0.0
+    for kernel in kernels:
+        for share in _SHARES:
+            wrong = m - _left_out(_inverse(kernel[:n], v, share, noise), m[:, None])[:, 0]
+            gains = m**2 - wrong**2
+            gain = float(gains.mean())
+            if gain > most * (1 + 1e-9) and gain > gains.std() / np.sqrt(n):
+                most, found = gain, (share, kernel[:n], kernel[n:])
+    return found
+
+
+def _inverse(K: FloatArray, v: float, share: float, noise: FloatArray) -> FloatArray:
+    covariance = share * v * K
+    covariance[np.diag_indices_from(covariance)] += (1 - share) * v + noise
+    inverse: FloatArray = cho_solve(cho_factor(covariance, overwrite_a=True), np.eye(len(K)))
+    return inverse
+
+
+def _left_out(inverse: FloatArray, m: FloatArray) -> FloatArray:
+    """(n, columns) what each row is expected to be, of all others."""
+    left: FloatArray = m - inverse @ m / np.diag(inverse)[:, None]
+    return left
+
+
+def _kernels(told: Sequence[Described], n_known: int) -> tuple[list[FloatArray], IntArray]:
+    """(n + n_new, n) by what is said alone and, where sizes are known, by sizes too; and the n rows that teach."""
+    letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
+    texts = [letters.fit_transform([one.named for one in told])]
+    said = [f"{one.named} {one.card.lower()}" for one in told]
+    if any(map(_words, said)):
+        texts.append(TfidfVectorizer(analyzer=_words, sublinear_tf=True).fit_transform(said))
+    rows = np.arange(n_known)
+    if n_known > _TAUGHT_BY:
+        nearest = np.zeros(n_known)
+        for start in range(n_known, len(told), _TAUGHT_BY):
+            akin = sum((x[:n_known] @ x[start : start + _TAUGHT_BY].T).toarray() for x in texts)
+            nearest = np.maximum(nearest, akin.max(axis=1))
+        rows = np.sort(np.argsort(-nearest.round(12), kind="stable")[:_TAUGHT_BY])
+    every = np.concatenate([rows, np.arange(n_known, len(told))])
+    text: FloatArray = sum((x[every] @ x[rows].T).toarray() for x in texts) / len(texts)
+    size = np.log2([told[i].parameters or np.nan for i in every])
+    if np.isnan(size[: len(rows)]).all():
+        return [text], rows
+    near = np.nan_to_num(np.exp(-0.5 * ((size[:, None] - size[None, : len(rows)]) / _OCTAVES) ** 2))
+    near[np.arange(len(rows)), np.arange(len(rows))] = 1.0
+    return [text, (text + near) / 2], rows

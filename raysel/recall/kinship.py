@@ -15,7 +15,7 @@ left out in turn by 5.12): the expectation is pulled to 0, the average, as far a
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,6 +68,10 @@ class Described:
         return " ".join((name, self.source.lower(), self.family.lower())).strip() or "-"
 
 
+Facts = Callable[[Sequence[str]], Mapping[str, Described]]
+"""What is known of models, by their names; of those that are not in the answer their names alone are."""
+
+
 def described(models: pd.DataFrame) -> dict[str, Described]:
     """The rows of a history's table of models, by name."""
     return {
@@ -118,7 +122,7 @@ def kinship(
     values: FloatArray,
     new: Sequence[str],
     *,
-    facts: Mapping[str, Described] | None = None,
+    facts: Facts | None = None,
     seed: int = 0,
 ) -> Kinship:
     """Place models without runs among those that have some.
@@ -127,7 +131,7 @@ def kinship(
         models: n_models names, those of rows.
         values: (n_models, n_datasets) finals, higher is better, NaN where not measured; no empty row.
         new: The models without runs.
-        facts: What is known of either, by name; of others the name alone is.
+        facts: Asked once, for what is known of either.
         seed: Draws the known models that are looked at, where there are more than 5,000.
 
     Returns:
@@ -143,7 +147,9 @@ def kinship(
         return Kinship()
     z = standardise(values)
     looked_at = np.sort(np.random.default_rng(seed).permutation(len(models))[:_LOOKED_AT])
-    told = [(facts or {}).get(name, Described(model=name)) for name in (*(models[i] for i in looked_at), *new)]
+    asked = [*(models[i] for i in looked_at), *new]
+    known = facts(asked) if facts is not None else {}
+    told = [known.get(name, Described(model=name)) for name in asked]
     kernels, rows = _kernels(told, len(looked_at))
     rows_of = looked_at[rows]
     z, names = z[rows_of], [models[i] for i in rows_of]

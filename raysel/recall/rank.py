@@ -14,7 +14,7 @@ from raysel.recall import default, paper
 from raysel.recall.clustering import Clustering
 from raysel.recall.evidence import PROPAGATIONS, Evidence, Propagate
 from raysel.recall.front import EXACT, Front, front
-from raysel.recall.kinship import Described, Kinship, kinship
+from raysel.recall.kinship import Facts, Kinship, kinship
 from raysel.recall.shortlist import Recalled, Shortlist
 
 EXPLORE = 0.0
@@ -108,7 +108,7 @@ def rank(
     proxy_scores: Mapping[str, Mapping[str, float]] | None = None,
     propagate: Propagate = "representative",
     recorded: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
-    facts: Mapping[str, Described] | None = None,
+    facts: Facts | None = None,
     explore: float = EXPLORE,
     tau: float | None = None,
     seed: int = 0,
@@ -132,7 +132,7 @@ def rank(
             those that were not scored themselves). `own`: each model has its own score or none.
         recorded: Those proxies' scores by (model, dataset) on the benchmark datasets, from which `default` learns how
             far to trust each.
-        facts: What is known of models, by name: `default` places those without history by it, and by their names (not
+        facts: Tells what is known of models, by which, and by their names, `default` places those without history (not
             among models of which only the front is given).
         explore: The share of the shortlist, from 0 to 1, that `default` gives to models without history at the least,
             to those that may be best by what is not known of them.
@@ -184,7 +184,7 @@ def rank(
             matrix=matrix,
             clustering=clustering,
             unseen=tuple(shuffled),
-            kinship=_kinship(whole, unseen, facts or {}, seed) if method == "default" else Kinship(),
+            kinship=_kinship(whole, unseen, facts, seed) if method == "default" else Kinship(),
             scores=scores,
             propagate=propagate,
             recorded={proxy: (recorded or {}).get(proxy, {}) for proxy in scores},
@@ -251,7 +251,7 @@ def _canonical(matrix: PerformanceMatrix) -> PerformanceMatrix:
     )
 
 
-def _kinship(whole: PerformanceMatrix, unseen: list[str], facts: Mapping[str, Described], seed: int) -> Kinship:
+def _kinship(whole: PerformanceMatrix, unseen: list[str], facts: Facts | None, seed: int) -> Kinship:
     # A front has none but leaders: by it, every model would be taken for one.
     if isinstance(whole, Front) or not unseen:
         return Kinship()

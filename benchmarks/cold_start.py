@@ -20,9 +20,9 @@ from page import difference, mean, number, table
 from public_sets import CURVE_SETS, MATRIX_SETS, MatrixSet, data_folder, mini_zoo
 from recall import elsewhere, on_target
 
-from raysel.history import PerformanceMatrix
+from raysel.history import Described, PerformanceMatrix
 from raysel.recall import cluster, default, rank, to_score
-from raysel.recall.kinship import Described, described, kinship
+from raysel.recall.kinship import kinship
 from raysel.recall.prior import standardise
 
 RESULTS = Path(__file__).parent / "results"
@@ -68,7 +68,7 @@ class ColdSet:
 def sets() -> Iterator[ColdSet]:
     """Those with names that say something, one by one."""
     zoo = mini_zoo()
-    yield ColdSet(one=zoo.matrix, facts=described(zoo.history.models()))
+    yield ColdSet(one=zoo.matrix, facts=zoo.history.described(zoo.matrix.matrix.models))
     folder = data_folder()
     if folder is not None:
         yield ColdSet(one=CURVE_SETS["olml_nlp"](folder).matrix)

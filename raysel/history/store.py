@@ -23,6 +23,7 @@ from raysel.errors import (
 from raysel.history.check import problems
 from raysel.history.curves import Curve
 from raysel.history.derived import Kept, find, keep
+from raysel.history.described import Described, described
 from raysel.history.folder import MARKER, PARTS, PINS, RETIRED, TEMPORARY, Folder, order_of, stamp_of
 from raysel.history.matrix import PerformanceMatrix
 from raysel.history.reading import merged, names, of_results, performance, results
@@ -252,6 +253,11 @@ class History:
     def models(self) -> pd.DataFrame:
         """What is known of models, one row each."""
         return self._plain("models")
+
+    def described(self, models: Iterable[str]) -> dict[str, Described]:
+        """What is known of some models, by name; those of which nothing is have no entry."""
+        read = partial(merged, self._folder, "models", where=("model", list(models)))
+        return described(self._consistent(read)[0].cast(TABLES["models"].schema).to_pandas())
 
     def datasets(self) -> pd.DataFrame:
         """What is known of datasets, one row each."""

@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from raysel.arrays import FloatArray, IntArray
+from raysel.history import Described
 from raysel.recall.prior import standardise, within
 
 MIN_MODELS = 5
@@ -39,51 +39,8 @@ _NAMED = 2  # of the kin of a model, in reasons
 _words = re.compile(r"[^\W\d_]+|\d+").findall
 
 
-@dataclass(frozen=True, kw_only=True)
-class Described:
-    """What is known of a model that need not have any runs.
-
-    Args:
-        model: Its name.
-        source: The data that it was pre-trained on; empty where not known.
-        family: Its architecture, whatever the size; empty where not known.
-        parameters: How many it has; `None` where not known.
-        card: The text of its card.
-    """
-
-    model: str
-    source: str = ""
-    family: str = ""
-    parameters: float | None = None
-    card: str = ""
-
-    @property
-    def named(self) -> str:
-        """Name, source and family, in words: where small letters meet large ones a word ends.
-
-        >>> Described(model="ibm/ColD-Fusion-itr9", source="latin").named
-        'ibm/col d-fusion-itr9 latin'
-        """
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.model).lower()
-        return " ".join((name, self.source.lower(), self.family.lower())).strip() or "-"
-
-
 Facts = Callable[[Sequence[str]], Mapping[str, Described]]
 """What is known of models, by their names; of those that are not in the answer their names alone are."""
-
-
-def described(models: pd.DataFrame) -> dict[str, Described]:
-    """The rows of a history's table of models, by name."""
-    return {
-        row["model"]: Described(
-            model=row["model"],
-            source=row["source"],
-            family=row["family"],
-            parameters=None if pd.isna(row["parameters"]) else float(row["parameters"]),
-            card=row["card"],
-        )
-        for row in models.to_dict("records")
-    }
 
 
 @dataclass(frozen=True, kw_only=True)

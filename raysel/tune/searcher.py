@@ -115,8 +115,7 @@ class RecallSearcher(Searcher):
         self._proxies, self._top_k, self._method, self._tau = proxies, top_k, method, tau
         self._propagate, self._configs_per_model, self._inner = propagate, configs_per_model, inner
         self._extract, self._proxy_resources, self._max_samples = extract, dict(proxy_resources or {}), max_samples
-        self._proxy_timeout = proxy_timeout
-        self._model_key, self._seed = model_key, seed
+        self._proxy_timeout, self._model_key, self._seed = proxy_timeout, model_key, seed
         self.max_concurrent: int | None = None
         self._candidates: tuple[str, ...] | None = None
         self._draws: list[dict[str, Any]] = []
@@ -266,6 +265,7 @@ class RecallSearcher(Searcher):
             proxy_scores=scores,
             propagate=self._propagate,
             recorded={proxy: self._recorded(proxy) for proxy in scores},
+            facts=self._history.described,
             seed=self._seed,
         ).explained(unscored)
         logger.info("recalled %s: %s", ", ".join(self._shortlist.models), self._shortlist.regime)

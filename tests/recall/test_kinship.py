@@ -1,13 +1,12 @@
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raysel.history import PerformanceMatrix
-from raysel.recall import rank
+from raysel.history import Described, PerformanceMatrix
 from raysel.recall import kinship as module
-from raysel.recall.kinship import MIN_MODELS, Described, described, kinship
+from raysel.recall import rank
+from raysel.recall.kinship import MIN_MODELS, kinship
 
 NAN = np.nan
 MAKERS = ("good", "fair", "poor")
@@ -129,22 +128,6 @@ def test_in_a_large_zoo_a_part_teaches(monkeypatch):
     assert {name.split("/")[0] for name in found.elsewhere} >= {"good"}
     assert len(found.elsewhere) == 8
     assert found.placed == kinship(models, values, ["good/netz"]).placed
-
-
-def test_described_reads_the_table_of_models():
-    table = pd.DataFrame(
-        {
-            "model": ["a", "b"],
-            "source": ["x", ""],
-            "family": ["", "vit"],
-            "parameters": pd.array([5, pd.NA], dtype="Int64"),
-            "card": ["", "A card."],
-        }
-    )
-    assert described(table) == {
-        "a": Described(model="a", source="x", parameters=5.0),
-        "b": Described(model="b", family="vit", card="A card."),
-    }
 
 
 # In a recall --------------------------------------------------------------------------------------------------------

@@ -28,10 +28,12 @@ class Described:
     def named(self) -> str:
         """Name, source and family, in words: where small letters meet large ones a word ends.
 
+        What is behind an @ in a name says which upload of a model it is, not what it is like.
+
         >>> Described(model="ibm/ColD-Fusion-itr9", source="latin").named
         'ibm/col d-fusion-itr9 latin'
         """
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.model).lower()
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.model.rpartition("@")[0] or self.model).lower()
         return " ".join((name, self.source.lower(), self.family.lower())).strip() or "-"
 
 

@@ -186,7 +186,7 @@ def _regime(evidence: Evidence, trust: Trust, better: float, tried: int) -> str:
     sentences = [f"{counted(n_seen, 'candidate')} ranked by mean z-score on {benchmarks}"]
     if isinstance(evidence.matrix, Front) and evidence.matrix.beyond:
         sentences[0] += f" (those that lead, of {n_seen + evidence.matrix.beyond:,}: too many to compare every two)"
-    if evidence.kinship.share:
+    if any(place.kin for place in evidence.kinship.placed.values()):
         sentences[0] += (
             f", {len(evidence.unseen)} without history placed by what is known of them (with which "
             f"{100 * evidence.kinship.share:.0f} % of how models differ goes)"

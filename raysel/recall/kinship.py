@@ -7,15 +7,17 @@ Notation
     m (n,)     mean z-scores of the known models, over c (n,) datasets each
     K (n, n)   how akin two models are, in [0, 1]: the cosines of what is said of them (TF-IDF of the words of names,
                sources, families and cards, and of the letters of names), averaged; and how near their sizes are
-    f (n,)     standings, f ~ N(0, v (s K + (1 - s) I)): v their variance, s the share of it that kin have in common
+    R (n, n)   1 between a model and itself, r between revisions of one: `NAME` and `NAME@REVISION`; else 0
+    f (n,)     standings, f ~ N(0, v C), C = s K + (1 - s) R: v their variance, s the share that kin have in common
     w          the variance of a model's z-scores about its mean, so that m ~ N(f, w / c)
 
 A new model's standing is then the posterior of a Gaussian process (Rasmussen and Williams 2006, equations 2.25, 2.26;
-left out in turn by 5.12): the expectation is pulled to 0, the average, as far as nothing is akin to it.
+left out in turn by 5.12): the expectation is pulled to 0, the average, as far as nothing is akin to it. A model that
+was uploaded again under its old name is a new one, which starts from where the old one stood.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +35,7 @@ _LOOKED_AT, _TAUGHT_BY = 5_000, 1_000
 """Of so many known models, drawn at random, the standings are learned from so many, those most akin to the new."""
 _SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _OCTAVES = 1.0  # sizes that differ by a factor of 2 are one deviation of the kernel apart
+_REVISION = 0.8  # r; how alike uploads of one name are, no table of results tells
 _NAMED = 2  # of the kin of a model, in reasons
 
 
@@ -115,14 +118,13 @@ def kinship(
     m = total / count
     v = float(np.mean(m**2))
     noise = within(z) / count
-    share, K, k = _best(kernels, len(names), m, v, noise)
-    if share == 0.0:
-        width = float(np.sqrt(v))
-        return Kinship(placed={name: Placed(expected=0.0, uncertainty=width, kin=()) for name in new})
-
-    inverse = _inverse(K, v, share, noise)
-    weights = share * v * k @ inverse  # (n_new, n)
-    left = v - np.sum(weights * (share * v * k), axis=1)
+    revisions = _revisions([*names, *new], len(names))
+    share, kernel = _best(kernels, revisions, m, v, noise)
+    C = _together(kernel, revisions, share)
+    k = C[len(names) :]
+    inverse = _inverse(C[: len(names)], v, noise)
+    weights = v * k @ inverse  # (n_new, n)
+    left = v - np.sum(weights * v * k, axis=1)
     others = (total[:, None] - np.nan_to_num(z)) / np.maximum(count[:, None] - measured, 1)
     nearest = np.argsort(-np.round(k, 12), axis=1, kind="stable")[:, :_NAMED]
     return Kinship(
@@ -140,27 +142,40 @@ def kinship(
 
 
 def _best(
-    kernels: Iterable[FloatArray], n: int, m: FloatArray, v: float, noise: FloatArray
-) -> tuple[float, FloatArray, FloatArray]:
+    kernels: Sequence[FloatArray], revisions: FloatArray, m: FloatArray, v: float, noise: FloatArray
+) -> tuple[float, FloatArray]:
     """The share and the kernel that put each model best without its own runs.
 
     The first of equals; and share 0 unless it is better than average by a standard error (Breiman et al. 1984).
     """
-    found, most = (0.0, np.empty(0), np.empty(0)), 0.0
+    n, found, most = len(m), (0.0, kernels[0]), 0.0
     for kernel in kernels:
         for share in _SHARES:
-            wrong = m - _left_out(_inverse(kernel[:n], v, share, noise), m[:, None])[:, 0]
-            gains = m**2 - wrong**2
+            inverse = _inverse(_together(kernel, revisions, share)[:n], v, noise)
+            gains = m**2 - (m - _left_out(inverse, m[:, None])[:, 0]) ** 2
             gain = float(gains.mean())
             if gain > most * (1 + 1e-9) and gain > gains.std() / np.sqrt(n):
-                most, found = gain, (share, kernel[:n], kernel[n:])
+                most, found = gain, (share, kernel)
     return found
 
 
-def _inverse(K: FloatArray, v: float, share: float, noise: FloatArray) -> FloatArray:
-    covariance = share * v * K
-    covariance[np.diag_indices_from(covariance)] += (1 - share) * v + noise
-    inverse: FloatArray = cho_solve(cho_factor(covariance, overwrite_a=True), np.eye(len(K)))
+def _together(kernel: FloatArray, revisions: FloatArray, share: float) -> FloatArray:
+    """(n + n_new, n) C, of known and new models with the known."""
+    together: FloatArray = share * kernel + (1 - share) * revisions
+    return together
+
+
+def _revisions(names: Sequence[str], n: int) -> FloatArray:
+    """(len(names), n) R, of all with the first n."""
+    number: dict[str, int] = {}
+    base = np.array([number.setdefault(name.rpartition("@")[0] or name, len(number)) for name in names])
+    same: FloatArray = _REVISION * (base[:, None] == base[None, :n])
+    same[np.arange(n), np.arange(n)] = 1.0
+    return same
+
+
+def _inverse(C: FloatArray, v: float, noise: FloatArray) -> FloatArray:
+    inverse: FloatArray = cho_solve(cho_factor(v * C + np.diag(noise), overwrite_a=True), np.eye(len(C)))
     return inverse
 
 
@@ -185,10 +200,12 @@ def _kernels(told: Sequence[Described], n_known: int) -> tuple[list[FloatArray],
             nearest = np.maximum(nearest, akin.max(axis=1))
         rows = np.sort(np.argsort(-nearest.round(12), kind="stable")[:_TAUGHT_BY])
     every = np.concatenate([rows, np.arange(n_known, len(told))])
+    itself = np.arange(len(rows)), np.arange(len(rows))
     text: FloatArray = sum((x[every] @ x[rows].T).toarray() for x in texts) / len(texts)
+    text[itself] = 1.0
     size = np.log2([told[i].parameters or np.nan for i in every])
     if np.isnan(size[: len(rows)]).all():
         return [text], rows
     near = np.nan_to_num(np.exp(-0.5 * ((size[:, None] - size[None, : len(rows)]) / _OCTAVES) ** 2))
-    near[np.arange(len(rows)), np.arange(len(rows))] = 1.0
+    near[itself] = 1.0
     return [text, (text + near) / 2], rows

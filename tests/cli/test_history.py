@@ -56,6 +56,14 @@ def test_show_says_how_much_there_is(run: Run, history: str) -> None:
     assert "4 models, 3 datasets, 12 of 12 cells" in shown
 
 
+def test_rename_and_forget(run: Run, history: str) -> None:
+    result = run("history", "rename", history, "a", "a@1", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"renamed": "a", "name": "a@1"})
+    assert run("history", "forget", history, "b").stdout == "forgot b\n"
+    assert History(history).matrix().models == ("a@1", "c", "d")
+    assert "b" in run("history", "forget", history, "b").stderr
+
+
 def test_check_finds_what_is_wrong(run: Run, history: str, tmp_path: Path) -> None:
     result = run("history", "check", history)
     assert (result.exit_code, result.stdout) == (0, "nothing is wrong\n")

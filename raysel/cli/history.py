@@ -161,6 +161,42 @@ def check(context: click.Context, history: str, as_json: bool) -> None:
 
 @history.command()
 @click.argument("history")
+@click.argument("model")
+@click.argument("name")
+@json_option
+def rename(history: str, model: str, name: str, as_json: bool) -> None:
+    """Call MODEL by another NAME in all that HISTORY holds of it.
+
+    A model that was uploaded again under its old name is a new model. Rename the old one to its name, an @ and a date
+    or revision: `raysel history rename HISTORY hf/org/net hf/org/net@2024-05`. Recall then expects hf/org/net to be
+    much like that, with more uncertainty, until it has runs of its own.
+    """
+    from raysel.history import History
+
+    History(history).rename(model, name)
+    if as_json:
+        print_json({"renamed": model, "name": name})
+    else:
+        click.echo(f"{model} is now {name}")
+
+
+@history.command()
+@click.argument("history")
+@click.argument("model")
+@json_option
+def forget(history: str, model: str, as_json: bool) -> None:
+    """Drop all that HISTORY holds of MODEL: what is known of it, its runs and its proxy scores."""
+    from raysel.history import History
+
+    History(history).forget(model)
+    if as_json:
+        print_json({"forgotten": model})
+    else:
+        click.echo(f"forgot {model}")
+
+
+@history.command()
+@click.argument("history")
 @json_option
 def compact(history: str, as_json: bool) -> None:
     """Merge the part files of HISTORY; what can be read from it does not change.

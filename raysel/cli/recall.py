@@ -32,6 +32,13 @@ _PREFERRED = ("leep", "logme")  # by the paper's method, which takes one
     show_default=True,
     help="Whether a model takes the proxy score of its cluster's representative or only its own.",
 )
+@click.option(
+    "--explore",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Share of the shortlist, 0 to 1, that is for models without runs at the least.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Orders models of which nothing at all is known.")
 @json_option
 def recall(
@@ -42,19 +49,21 @@ def recall(
     tau: float | None,
     proxies: str | None,
     propagate: Any,
+    explore: float,
     seed: int,
     as_json: bool,
 ) -> None:
     """Rank the models of HISTORY for a target, without training.
 
-    The candidates are all models that the history knows, and those that FILE scores on the target. Where FILE has
+    The candidates are all models that the history knows, and those that FILE scores on the target. The default places
+    models without runs by what the history says of them (name, source, family, size, card). Where FILE has
     several proxies for the target, the default uses them all, each as far as the history shows that it can be trusted.
     The paper's method takes one: the one that scores most models; of equals leep, then logme, then the first by name.
     Which one it is, is said on standard error.
 
     JSON: `method`; `shortlist`, best first, a list of `model`, `cluster` (its number in `clusters`), `representative`,
-    `proxies` (the proxy scores it was ranked with, by proxy), `score` (higher is better) and `reason`; `clusters`,
-    lists of models.
+    `proxies` (the proxy scores it was ranked with, by proxy), `score` (higher is better), `reason` and `uncertainty`
+    (the deviation of how good it is on average; null by the paper's method); `clusters`, lists of models.
     """
     from raysel.history import History
     from raysel.recall import rank
@@ -78,6 +87,8 @@ def recall(
             proxy: {key: score for key, score in opened.proxy_scores(proxy).items() if key[1] != target}
             for proxy in scores
         },
+        facts=opened.described,
+        explore=explore,
         tau=tau,
         seed=seed,
     )

@@ -23,12 +23,14 @@ from raysel.errors import (
 from raysel.history.check import problems
 from raysel.history.curves import Curve
 from raysel.history.derived import Kept, find, keep
+from raysel.history.described import Described, described
 from raysel.history.folder import MARKER, PARTS, PINS, RETIRED, TEMPORARY, Folder, order_of, stamp_of
 from raysel.history.matrix import PerformanceMatrix
 from raysel.history.reading import merged, names, of_results, performance, results
+from raysel.history.renaming import WITH_MODELS, forgotten, renamed
 from raysel.history.results import curves
 from raysel.history.summary import Summary, summarise
-from raysel.history.tables import TABLES, validate
+from raysel.history.tables import NAME_LENGTH, TABLES, newest, validate
 
 _FORMAT = {"format": "raysel-history", "version": 1}
 _PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -183,6 +185,56 @@ class History:
         folder.sweep()
         self._consistent(partial(performance, folder, store=True), live=True)
 
+    def rename(self, model: str, name: str) -> None:
+        """Give a model another name in all that the history holds of it.
+
+        A model that was uploaded again under its old name is a new model: rename the old one to `NAME@REVISION`, and
+        the new one is expected to be much like it until it has runs of its own (`raysel.recall.kinship`).
+
+        Parts are written anew, as by `compact`: pins keep the old name, and so does what others write meanwhile. After
+        a crash in the middle, call it again.
+
+        Raises:
+            UnknownNameError: If the history knows no such model.
+            OptionError: If the new name is not text of 1 to 500 characters, or a model of that name has runs.
+            CorruptPartError, HistoryError: As `compact`.
+        """
+        if not (isinstance(name, str) and 1 <= len(name) <= NAME_LENGTH):
+            raise OptionError("name", name, f"text of 1 to {NAME_LENGTH} characters")
+        self._known(model)
+        tables = self._rows_and_parts(*WITH_MODELS)
+        if {model, name} <= set(tables["runs"][0]["model"].to_pylist()):
+            raise OptionError("name", name, "one under which no model has runs")
+        for table, (rows, old) in tables.items():
+            self._rewrite(table, newest(TABLES[table], renamed(rows, model, name)), old)
+        self._folder.sweep()
+
+    def forget(self, model: str) -> None:
+        """Drop all that the history holds of a model. Parts are written anew, as by `rename`.
+
+        Raises:
+            UnknownNameError: If the history knows no such model.
+            CorruptPartError, HistoryError: As `compact`.
+        """
+        self._known(model)
+        tables = self._rows_and_parts("observations", *WITH_MODELS)
+        for table, rows in forgotten({table: rows for table, (rows, _) in tables.items()}, model).items():
+            self._rewrite(table, rows, tables[table][1])
+        self._folder.sweep()
+
+    def _known(self, model: str) -> None:
+        if model not in (known := self._consistent(partial(names, self._folder), live=True)):
+            raise UnknownNameError("model", model, known)
+
+    def _rows_and_parts(self, *tables: str) -> dict[str, tuple[pa.Table, list[str]]]:
+        return {table: self._consistent(partial(merged, self._folder, table), live=True) for table in tables}
+
+    def _rewrite(self, table: str, rows: pa.Table, old: list[str]) -> None:
+        if old:
+            # Newer than what it came from, should that stay after a crash; what is written meanwhile is newer still.
+            self._folder.publish(TABLES[table], rows, stamp=max(stamp_of(part) for part in old) + 1)
+            self._folder.retire(old)
+
     # Pins -------------------------------------------------------------------------------------------------------------
 
     def parts(self) -> tuple[str, ...]:
@@ -252,6 +304,11 @@ class History:
     def models(self) -> pd.DataFrame:
         """What is known of models, one row each."""
         return self._plain("models")
+
+    def described(self, models: Iterable[str]) -> dict[str, Described]:
+        """What is known of some models, by name; those of which nothing is have no entry."""
+        read = partial(merged, self._folder, "models", where=("model", list(models)))
+        return described(self._consistent(read)[0].cast(TABLES["models"].schema).to_pandas())
 
     def datasets(self) -> pd.DataFrame:
         """What is known of datasets, one row each."""

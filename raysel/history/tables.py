@@ -40,7 +40,8 @@ Mode = Literal["max", "min"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-_NAME_LENGTH, _TEXT_LENGTH = 500, 1_000_000
+NAME_LENGTH = 500
+_TEXT_LENGTH = 1_000_000
 _MAX_KEY = 2**62
 
 
@@ -124,11 +125,11 @@ def _shorter(length: int, least: int = 0) -> Callable[[pa.Array], pa.Array]:
 
 
 def _name(name: str, *, required: bool = True) -> Column:
-    rule = f"text of 1 to {_NAME_LENGTH} characters"
-    return Column(name, pa.string(), rule, _shorter(_NAME_LENGTH, 1), required=required)
+    rule = f"text of 1 to {NAME_LENGTH} characters"
+    return Column(name, pa.string(), rule, _shorter(NAME_LENGTH, 1), required=required)
 
 
-def _text(name: str, length: int = _NAME_LENGTH) -> Column:
+def _text(name: str, length: int = NAME_LENGTH) -> Column:
     return Column(name, pa.string(), f"text of at most {length} characters", _shorter(length), default="")
 
 

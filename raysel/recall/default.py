@@ -3,10 +3,14 @@
 Notation: p the prior (the shrunk mean z-score, `raysel.recall.prior`), q_j the z-score of a score of proxy j among the
 models that it scored on the target, b and t_j the trust in them (`raysel.recall.trust`).
 
-The recall score is b p + sum_j t_j q_j: the expected z-score of a model's final. The shortlist is the best by it; or,
-where choosing for diversity would have found better models on the benchmark datasets, each left out in turn, the one
-whose best is expected to be best (`raysel.recall.diversity`).
+The recall score is b p + sum_j t_j q_j: the expected z-score of a model's final. In place of the prior of a model
+without history stands where models like it are (`raysel.recall.kinship`). The shortlist is the best by it; or, where
+choosing for diversity would have found better models on the benchmark datasets, each left out in turn, the one whose
+best is expected to be best (`raysel.recall.diversity`). A share of it may be kept for models without history: those
+that would be best if they were better than expected by a deviation of what is not known of them.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +20,8 @@ from raysel.recall.clustering import Clustering, ward
 from raysel.recall.diversity import diverse, gain, residuals
 from raysel.recall.evidence import Evidence, Propagate, counted
 from raysel.recall.front import Front, z_scores
-from raysel.recall.prior import prior, standardise
+from raysel.recall.kinship import Placed
+from raysel.recall.prior import prior, standardise, uncertainty
 from raysel.recall.shortlist import Recalled
 from raysel.recall.trust import MIN_MODELS, Trust, learn, unlearned
 
@@ -41,14 +46,17 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
 
     A model takes its own score of a proxy, else that of its cluster's representative (unless `propagate` is `own`). One
     without either counts as average, q = 0. Ties go by name, and models without history come last among equals; these
-    go by the proxies alone, in equal shares, where nothing has shown what the proxies are worth.
+    go by the proxies, in equal shares, where nothing has shown what the proxies are worth and nothing else tells them
+    apart.
     """
     matrix, clustering = evidence.matrix, evidence.clustering
-    trust = learn(matrix, evidence.recorded) if clustering.clusters else unlearned(evidence.proxies)
+    known = evidence.kinship.elsewhere
+    trust = learn(matrix, evidence.recorded, known) if clustering.clusters else unlearned(evidence.proxies)
     z = z_scores(matrix)
     p = dict(zip(matrix.models, prior(z).tolist(), strict=True))
     mean = dict(zip(matrix.models, np.nanmean(z, axis=1).tolist(), strict=True)) if matrix.models else {}
     count = dict(zip(matrix.models, (~np.isnan(z)).sum(axis=1).tolist(), strict=True))
+    wide = dict(zip(matrix.models, uncertainty(z).tolist(), strict=True))
     q = {
         proxy: dict(zip(scores, standardise(np.array([*scores.values()])).tolist(), strict=True))
         for proxy, scores in evidence.scores.items()
@@ -77,9 +85,11 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
                 proxies={proxy: evidence.scores[proxy][source] for proxy, source in had.items()},
                 score=trust.prior * p[model] + told,
                 reason=reason,
+                uncertainty=wide[model],
             )
         )
-    unseen = [_unseen(evidence, q, trust, model) for model in evidence.unseen]
+    widest = float(uncertainty(np.vstack([z, np.full(z.shape[1], np.nan)]))[-1])
+    unseen = [_unseen(evidence, q, trust, model, widest) for model in evidence.unseen]
     if not trust.n_datasets:
         unseen.sort(key=lambda entry: -round(sum(q[proxy][entry.model] for proxy in entry.proxies), 12))
     entries = sorted([*seen, *unseen], key=lambda entry: -round(entry.score, 12))
@@ -89,10 +99,12 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
     better, tried = gain(z, top_k=evidence.top_k, seed=evidence.seed) if choice else (0.0, 0)
     if better > 0:
         entries = _diversified(entries, evidence, z)
+    entries = _explored(entries, evidence)
     return entries, _regime(evidence, trust, better, tried)
 
 
-def _unseen(evidence: Evidence, q: dict[str, dict[str, float]], trust: Trust, model: str) -> Recalled:
+def _unseen(evidence: Evidence, q: dict[str, dict[str, float]], trust: Trust, model: str, widest: float) -> Recalled:
+    place = evidence.kinship.placed.get(model, Placed(expected=0.0, uncertainty=widest, kin=()))
     had = [proxy for proxy in evidence.proxies if model in evidence.scores[proxy]]
     told = "; ".join(
         f"{_standing_of(evidence, q, proxy, model, '')}, trusted {trust.alone[proxy]:.2f}" for proxy in had
@@ -102,11 +114,21 @@ def _unseen(evidence: Evidence, q: dict[str, dict[str, float]], trust: Trust, mo
         cluster=None,
         representative=None,
         proxies={proxy: evidence.scores[proxy][model] for proxy in had},
-        score=sum(trust.alone[proxy] * q[proxy][model] for proxy in had),
-        reason=f"no history, prior 0; {told}"
-        if had
-        else "neither history nor proxy score: average (0), and placed among its like at random",
+        score=trust.kinship * place.expected + sum(trust.alone[proxy] * q[proxy][model] for proxy in had),
+        reason="; ".join(filter(None, (_unseen_because(place, bool(had)), told))),
+        uncertainty=place.uncertainty,
     )
+
+
+def _unseen_because(place: Placed, scored: bool) -> str:
+    if place.kin:
+        return (
+            f"no history: as models like {' and '.join(place.kin)} stand, prior {place.expected:+.2f} "
+            f"± {place.uncertainty:.2f}"
+        )
+    if scored:
+        return "no history, prior 0"
+    return "neither history nor proxy score: average (0), and placed among its like at random"
 
 
 def _standing_of(evidence: Evidence, q: dict[str, dict[str, float]], proxy: str, source: str, of: str) -> str:
@@ -129,6 +151,24 @@ def _diversified(entries: list[Recalled], evidence: Evidence, z: FloatArray) -> 
     return [e for e in entries if e.model in kept] + [e for e in entries if e.model not in kept]
 
 
+def _explored(entries: list[Recalled], evidence: Evidence) -> list[Recalled]:
+    """The last of the recalled that have history give way to models without, until those are as many as asked for."""
+    recalled, rest = entries[: evidence.top_k], entries[evidence.top_k :]
+    lacking = evidence.explored - sum(entry.cluster is None for entry in recalled)
+    new = [entry for entry in rest if entry.cluster is None]
+    new.sort(key=lambda entry: -round(entry.score + (entry.uncertainty or 0.0), 12))
+    taken = [entry.model for entry in new[: max(0, lacking)]]
+    seen = [entry.model for entry in recalled if entry.cluster is not None]
+    out = seen[len(seen) - len(taken) :]
+    why = f"; recalled to explore: {evidence.explored} of {evidence.top_k} places are for models without history"
+    return [
+        *(entry for entry in recalled if entry.model not in out),
+        *(replace(entry, reason=entry.reason + why) for entry in new[: len(taken)]),
+        *(entry for entry in recalled if entry.model in out),
+        *(entry for entry in rest if entry.model not in taken),
+    ]
+
+
 def _regime(evidence: Evidence, trust: Trust, better: float, tried: int) -> str:
     n_seen, proxies = len(evidence.clustering.number), " and ".join(evidence.proxies)
     if not n_seen:
@@ -146,7 +186,12 @@ def _regime(evidence: Evidence, trust: Trust, better: float, tried: int) -> str:
     sentences = [f"{counted(n_seen, 'candidate')} ranked by mean z-score on {benchmarks}"]
     if isinstance(evidence.matrix, Front) and evidence.matrix.beyond:
         sentences[0] += f" (those that lead, of {n_seen + evidence.matrix.beyond:,}: too many to compare every two)"
-    if evidence.unseen:
+    if any(place.kin for place in evidence.kinship.placed.values()):
+        sentences[0] += (
+            f", {len(evidence.unseen)} without history placed by what is known of them (with which "
+            f"{100 * evidence.kinship.share:.0f} % of how models differ goes)"
+        )
+    elif evidence.unseen:
         sentences[0] += f", {len(evidence.unseen)} without history taken as average"
     if not evidence.scores:
         sentences.append("No proxy score on the target: one may tell models apart here")

@@ -1,11 +1,12 @@
 """What a method of recall ranks from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from raysel.history import PerformanceMatrix
 from raysel.recall.clustering import Clustering
+from raysel.recall.kinship import Kinship
 
 Propagate = Literal["representative", "own"]
 PROPAGATIONS: tuple[Propagate, ...] = get_args(Propagate)
@@ -24,6 +25,8 @@ class Evidence:
         recorded: Recorded scores of those proxies, by proxy and (model, dataset).
         top_k: How many models are recalled.
         seed: Seeds what is drawn.
+        kinship: Where those without history are expected to stand, by what is known of them.
+        explored: How many of the recalled, at least, are to be without history, where there are as many.
     """
 
     matrix: PerformanceMatrix
@@ -34,6 +37,8 @@ class Evidence:
     recorded: Mapping[str, Mapping[tuple[str, str], float]]
     top_k: int
     seed: int
+    kinship: Kinship = field(default_factory=Kinship)
+    explored: int = 0
 
     @property
     def proxies(self) -> tuple[str, ...]:

@@ -56,6 +56,39 @@ def prior(z: FloatArray) -> FloatArray:
     return shrunk
 
 
+def uncertainty(z: FloatArray) -> FloatArray:
+    """The deviation of each model's standing about its prior, the less the more datasets it was measured on.
+
+    sqrt(w / (number measured + 2)), w the variance of z-scores about their model's mean: to be pulled to 0 as if by two
+    more datasets is to expect standings to vary by w / 2.
+
+    Args:
+        z: (n_models, n_datasets) z-scores, NaN where not measured.
+
+    Returns:
+        (n_models,)
+
+    >>> uncertainty(np.array([[1.0, 2.0], [1.0, 0.0], [np.nan, np.nan]])).round(2).tolist()
+    [0.35, 0.35, 0.5]
+    """
+    count = (~np.isnan(z)).sum(axis=1)
+    wide: FloatArray = np.sqrt(within(z) / (count + 2))
+    return wide
+
+
+def within(z: FloatArray) -> float:
+    """The variance of z-scores about their model's mean; 1, that of a column, where no model has two.
+
+    Args:
+        z: (n_models, n_datasets) z-scores, NaN where not measured.
+    """
+    measured = ~np.isnan(z)
+    count = measured.sum(axis=1, keepdims=True)
+    about = z - np.sum(z, axis=1, where=measured, keepdims=True) / np.maximum(count, 1)
+    free = int(np.sum(np.maximum(count - 1, 0)))
+    return float(np.sum(about**2, where=measured)) / free if free else 1.0
+
+
 def prior_elsewhere(z: FloatArray) -> FloatArray:
     """The prior of every model from all datasets but one, for each dataset left out in turn.
 

@@ -14,7 +14,11 @@ from raysel.recall import default, paper
 from raysel.recall.clustering import Clustering
 from raysel.recall.evidence import PROPAGATIONS, Evidence, Propagate
 from raysel.recall.front import EXACT, Front, front
+from raysel.recall.kinship import Facts, Kinship, kinship
 from raysel.recall.shortlist import Recalled, Shortlist
+
+EXPLORE = 0.0
+"""The share of a shortlist that models without history have by default, whatever is expected of them."""
 
 Method = Literal["default", "paper"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -104,6 +108,8 @@ def rank(
     proxy_scores: Mapping[str, Mapping[str, float]] | None = None,
     propagate: Propagate = "representative",
     recorded: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
+    facts: Facts | None = None,
+    explore: float = EXPLORE,
     tau: float | None = None,
     seed: int = 0,
 ) -> Shortlist:
@@ -126,6 +132,10 @@ def rank(
             those that were not scored themselves). `own`: each model has its own score or none.
         recorded: Those proxies' scores by (model, dataset) on the benchmark datasets, from which `default` learns how
             far to trust each.
+        facts: Tells what is known of models, by which, and by their names, `default` places those without history (not
+            among models of which only the front is given).
+        explore: The share of the shortlist, from 0 to 1, that `default` gives to models without history at the least,
+            to those that may be best by what is not known of them.
         tau: As for `cluster`.
         seed: For the order of candidates of which nothing at all is known, and what else is drawn.
 
@@ -147,12 +157,15 @@ def rank(
         raise OptionError("top_k", top_k, "an integer of at least 1")
     if not isinstance(seed, int) or seed < 0:
         raise OptionError("seed", seed, "an integer of at least 0")
+    if not 0 <= explore <= 1:
+        raise OptionError("explore", explore, "from 0 to 1")
     if clustering is not None and tau is not None:
         raise OptionError("tau", tau, "left out where a clustering is given")
     candidates = set(candidates)
     if not candidates:
         raise NothingToRecallError("`candidates` is empty, but must name at least one model to choose from")
-    matrix, candidates = _compared(matrix, method, candidates)
+    whole = matrix
+    matrix, candidates = _compared(whole, method, candidates)
     candidates = sorted(candidates)
 
     given = {
@@ -171,10 +184,12 @@ def rank(
             matrix=matrix,
             clustering=clustering,
             unseen=tuple(shuffled),
+            kinship=_kinship(whole, unseen, facts, seed) if method == "default" else Kinship(),
             scores=scores,
             propagate=propagate,
             recorded={proxy: (recorded or {}).get(proxy, {}) for proxy in scores},
             top_k=top_k,
+            explored=round(explore * top_k),
             seed=seed,
         )
     )
@@ -234,6 +249,14 @@ def _canonical(matrix: PerformanceMatrix) -> PerformanceMatrix:
         values=matrix.values[np.ix_(rows, columns)],
         lower_is_better=tuple(matrix.lower_is_better[j] for j in columns),
     )
+
+
+def _kinship(whole: PerformanceMatrix, unseen: list[str], facts: Facts | None, seed: int) -> Kinship:
+    # A front has none but leaders: by it, every model would be taken for one.
+    if isinstance(whole, Front) or not unseen:
+        return Kinship()
+    known = _canonical(whole)
+    return kinship(known.models, known.values, unseen, facts=facts, seed=seed)
 
 
 def _standing(rules: _Rules, matrix: PerformanceMatrix) -> dict[str, float]:

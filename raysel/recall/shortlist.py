@@ -20,6 +20,8 @@ class Recalled:
         proxies: The proxy scores that it was ranked with, by proxy; its representative's where it has none of its own.
         score: The recall score; higher is better. The scale is the method's.
         reason: Why it is here, as a sentence with the numbers in it.
+        uncertainty: The deviation of how good it is on average about what is expected, in deviations of finals: the
+            wider, the less is known of it. `None` where the method has none.
     """
 
     model: str
@@ -28,6 +30,7 @@ class Recalled:
     proxies: Mapping[str, float]
     score: float
     reason: str
+    uncertainty: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

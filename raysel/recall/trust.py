@@ -6,6 +6,9 @@ datasets, q (n_models, n_proxies) the z-scores of their proxy scores there, 0 wh
     z ~ b p + q t,   b and t least squares over all benchmark datasets that have proxy scores, each of weight 1,
                      pulled towards b = 1, t = 0 as if two more datasets had shown the prior alone to be right, t >= 0
 
+A model without history has no p; in its place stands where it is expected to be by what is known of it
+(`raysel.recall.kinship`), for the benchmark models without their own runs.
+
 A worthless proxy has t about 0; proxies that say the same share their weight; and the better they are, the less is left
 to the prior.
 """
@@ -40,28 +43,32 @@ class Trust:
         prior: The weight of the prior of a model with history; not negative.
         beside_prior: The weight of each proxy beside it, by name; not negative.
         alone: The weight of each proxy for a model without history; not negative.
+        kinship: The weight of where such a model is expected to stand by what is known of it; not negative.
         n_datasets: The benchmark datasets it was learned on.
     """
 
     prior: float = 1.0
     beside_prior: Mapping[str, float] = field(default_factory=dict)
     alone: Mapping[str, float] = field(default_factory=dict)
+    kinship: float = 1.0
     n_datasets: int = 0
 
 
-def learn(matrix: PerformanceMatrix, recorded: Recorded) -> Trust:
+def learn(matrix: PerformanceMatrix, recorded: Recorded, placed: Mapping[str, FloatArray] | None = None) -> Trust:
     """Learn trust from recorded scores.
 
     Args:
         matrix: The history, the target left out.
         recorded: Scores by proxy and (model, dataset); what is not finite, or not measured in `matrix`, is passed over.
+        placed: Where models would be expected to stand without runs of their own, by model: (n_datasets,), in a column
+            of `matrix` what the others say; 0 for those that are not named.
 
     >>> models, datasets = tuple("abcdef"), ("x", "y")
     >>> values = np.array([[1.0, 6.0], [2.0, 4.0], [3.0, 5.0], [4.0, 2.0], [5.0, 3.0], [6.0, 1.0]])
     >>> matrix = PerformanceMatrix(models=models, datasets=datasets, values=values)
     >>> oracle = {(m, d): values[i, j] for i, m in enumerate(models) for j, d in enumerate(datasets)}
     >>> trust = learn(matrix, {"oracle": oracle})
-    >>> round(trust.beside_prior["oracle"], 2), trust.alone["oracle"], trust.n_datasets
+    >>> round(trust.beside_prior["oracle"], 2), round(trust.alone["oracle"], 2), trust.n_datasets
     (0.62, 0.5, 2)
     """
     names = sorted(recorded)
@@ -69,18 +76,21 @@ def learn(matrix: PerformanceMatrix, recorded: Recorded) -> Trust:
     taught = _taught(matrix, recorded, names, ~np.isnan(z))
     if not taught:
         return Trust(beside_prior=dict.fromkeys(names, 0.0), alone=dict.fromkeys(names, 0.0))
+    average = np.zeros(len(matrix.datasets))
+    known = np.array([(placed or {}).get(model, average) for model in matrix.models])
     p, inputs, outcomes = prior_elsewhere(z), [], []
     for j, (rows, q) in taught.items():
         weight = len(rows) ** -0.5
-        inputs.append(weight * np.column_stack([p[rows, j], q]))
+        inputs.append(weight * np.column_stack([p[rows, j], known[rows, j], q]))
         outcomes.append(weight * z[rows, j])
     X, y = np.vstack(inputs), np.concatenate(outcomes)
     towards = np.array([1.0, *np.zeros(len(names))])
-    weights, alone = _pulled(X, y, towards), _pulled(X[:, 1:], y, towards[1:])
+    weights, alone = _pulled(np.delete(X, 1, axis=1), y, towards), _pulled(X[:, 1:], y, towards)
     return Trust(
         prior=float(weights[0]),
         beside_prior=dict(zip(names, weights[1:].tolist(), strict=True)),
-        alone=dict(zip(names, alone.tolist(), strict=True)),
+        alone=dict(zip(names, alone[1:].tolist(), strict=True)),
+        kinship=float(alone[0]),
         n_datasets=len(taught),
     )
 

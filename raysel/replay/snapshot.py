@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from raysel.errors import OptionError
-from raysel.history import Curve, History, PerformanceMatrix
+from raysel.history import Curve, Described, History, PerformanceMatrix
 
 
 class Snapshot(History):
@@ -27,6 +27,7 @@ class Snapshot(History):
         self._curves = tuple(super().curves())
         self._matrix = super().matrix()
         self._proxies, self._models = super().proxies(), super().models()
+        self._described = super().described(self._models["model"])
         self._scores = {name: super(Snapshot, self).proxy_scores(name) for name in sorted(set(self._proxies["proxy"]))}
         self._groups: dict[str, frozenset[str]] = {}
         for group in map(frozenset, together):
@@ -81,6 +82,10 @@ class Snapshot(History):
     def models(self) -> pd.DataFrame:
         """As of the history."""
         return self._models
+
+    def described(self, models: Iterable[str]) -> dict[str, Described]:
+        """As of the history."""
+        return {model: self._described[model] for model in models if model in self._described}
 
     def proxies(self) -> pd.DataFrame:
         """As of the history."""

@@ -266,6 +266,7 @@ class RecallSearcher(Searcher):
             proxy_scores=scores,
             propagate=self._propagate,
             recorded={proxy: self._recorded(proxy) for proxy in scores},
+            facts=self._history.described,
             seed=self._seed,
         ).explained(unscored)
         logger.info("recalled %s. %s", ", ".join(self._shortlist.models), self._shortlist.regime)

@@ -66,6 +66,14 @@ def test_show_says_what_is_known_of_models(run: Run, history: str) -> None:
     assert "Known of models: parameters of 2, licence of 1." in run("history", "show", history).stdout
 
 
+def test_rename_and_forget(run: Run, history: str) -> None:
+    result = run("history", "rename", history, "a", "a@1", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"renamed": "a", "name": "a@1"})
+    assert run("history", "forget", history, "b").stdout == "forgot b\n"
+    assert History(history).matrix().models == ("a@1", "c", "d")
+    assert "b" in run("history", "forget", history, "b").stderr
+
+
 def test_check_finds_what_is_wrong(run: Run, history: str, tmp_path: Path) -> None:
     result = run("history", "check", history)
     assert (result.exit_code, result.stdout) == (0, "nothing is wrong\n")

@@ -9,7 +9,7 @@ from click.testing import Result
 
 from tests.cli.conftest import Run
 
-KEYS = ["model", "cluster", "representative", "proxies", "score", "reason"]
+KEYS = ["model", "cluster", "representative", "proxies", "score", "reason", "uncertainty"]
 
 
 def answer(result: Result) -> dict[str, Any]:

@@ -130,6 +130,7 @@ def test_a_shortlist_as_plain_data_has_the_promised_keys() -> None:
         "proxies": {"leep": -0.25, "logme": 1.5},
         "score": 0.5,
         "reason": "mean z-score +0.50",
+        "uncertainty": None,
     }
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
 

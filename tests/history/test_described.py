@@ -1,0 +1,34 @@
+"""What a history says of models."""
+
+import pandas as pd
+
+from raysel.history import Described, History
+from raysel.replay.snapshot import Snapshot
+
+
+def test_of_the_models_asked_for(tmp_path):
+    history = History.create(tmp_path / "history")
+    table = pd.DataFrame(
+        {
+            "model": ["a", "b", "c"],
+            "source": ["x", "", ""],
+            "family": ["", "vit", ""],
+            "parameters": pd.array([5, pd.NA, 7], dtype="Int64"),
+            "card": ["", "A card.", ""],
+        }
+    )
+    history.append(models=table)
+    history.append(models=table[:1].assign(family="resnet"))  # the newest row counts
+    expected = {
+        "a": Described(model="a", source="x", family="resnet", parameters=5.0),
+        "b": Described(model="b", family="vit", card="A card."),
+    }
+    assert history.described(["b", "a", "unheard of"]) == expected
+    assert Snapshot(history).described(["b", "a", "unheard of"]) == expected
+    assert history.described([]) == {}
+
+
+def test_where_words_end():
+    said = Described(model="ORG/BigNet-v2", source="ImageNet", family="resnet").named
+    assert said == "org/big net-v2 imagenet resnet"
+    assert Described(model=" ").named == "-"

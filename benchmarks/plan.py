@@ -8,6 +8,7 @@ mini zoo is there.
 """
 
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,13 +18,14 @@ import click
 import numpy as np
 import pandas as pd
 from cluster_cost import SIZES
-from page import difference, number, table
+from page import number, table
 from public_sets import CURVE_SETS, MATRIX_SETS, MatrixSet, data_folder, mini_zoo
 
 from raysel.history import PerformanceMatrix
 from raysel.recall import rank
 from raysel.recall.plan import Plan, plan
 from raysel.recall.prior import prior, standardise
+from raysel.replay.metrics import interval
 
 RESULTS = Path(__file__).parent / "results"
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -35,14 +37,15 @@ HEAD = """# Where to spend the offline budget
 Made by `RAYSEL_DATA=../shared/data python benchmarks/plan.py`; every row is in `plan.parquet`. Each dataset of a set is
 the target in turn and is left out, with its near-duplicates. The rest of the performance matrix is empty at first and
 filled in: at `random`, `model by model` (row by row, rows drawn), `dataset by dataset` (columns drawn), or as
-`raysel history plan` says, a round a row of the table, each planned from what the rounds before it showed. K is recalled of the models that have a final on the target: a third of them, 10 at most. *best-average* takes
-the K with the highest prior ({average} seeds), *default* is raysel's recall without proxies ({default} seeds).
+`raysel history plan` says, a round a column of the table, each planned from what the rounds before it showed. K is
+recalled of the models that have a final on the target: a third of them, 10 at most. *best-average* takes the K with the
+highest prior ({average} seeds), *default* is raysel's recall without proxies ({default} seeds).
 
-*loses*: the best final of all minus the best of the K, mean over targets and seeds. *to the full matrix*: the paired
-difference by target, below 0 where it is better than with every cell; **bold** where the bootstrap 95 % interval over
-targets has not 0 in it. *mean final*: of the K, less that with the full matrix; it tells finer than the best of the K,
-which a single lucky model decides. *of random*: as a part of what a model at random loses; where targets have different
-metrics (mini_zoo) read this. A share is one of cells, or where runs have costs one of their sum.
+*loses*: the best final of all minus the best of the K, mean over targets and seeds. *mean final*: of the K, less that
+with the full matrix; it tells finer than the best of the K, which one lucky model decides. **Bold**: worse than with
+the full matrix (paired by target, the bootstrap 95 % interval over targets has not 0 in it). *from*: the least share
+from which on it never loses more than with the full matrix. Shares are of the cells that can be measured, or where runs have
+costs of their sum.
 
 """
 
@@ -174,20 +177,14 @@ RECALLS: dict[str, Callable[[PerformanceMatrix, Sequence[str], int], Sequence[st
 
 def rows(case: Case, seeds: Mapping[str, int]) -> Iterator[dict[str, object]]:
     """A row a target, seed, order, share and recall; what is had of the whole matrix has the share 1."""
-    one = case.one
-    for target in one.targets:
-        column = one.matrix.values[:, one.matrix.datasets.index(target)]
-        finals = {model: float(v) for model, v in zip(one.matrix.models, column, strict=True) if not np.isnan(v)}
-        models, k = sorted(finals), max(1, min(10, len(finals) // 3))
-        best, average = max(finals.values()), float(np.mean(list(finals.values())))
-        past = one.past(target)
-        at = np.ix_([one.matrix.row[m] for m in past.models], [one.matrix.datasets.index(d) for d in past.datasets])
-        cost = None if case.cost is None else case.cost[at]
-        known = [model for model in models if model in past.row]
-
-        def row(recall: str, matrix: PerformanceMatrix, **told: object) -> dict[str, object]:
+    for target in case.one.targets:
+        for recall, matrix, k, told in fills(case, target, seeds):
+            column = case.one.matrix.values[:, case.one.matrix.datasets.index(target)]
+            finals = {m: float(v) for m, v in zip(case.one.matrix.models, column, strict=True) if not np.isnan(v)}
+            best, average = max(finals.values()), float(np.mean(list(finals.values())))
+            known = sorted(model for model in finals if model in matrix.row)
             chosen = [finals[model] for model in RECALLS[recall](matrix, known, k)]
-            return {
+            yield {
                 "set": case.name,
                 "target": target,
                 "recall": recall,
@@ -197,28 +194,132 @@ def rows(case: Case, seeds: Mapping[str, int]) -> Iterator[dict[str, object]]:
                 **told,
             }
 
-        for recall, count in seeds.items():
-            if count:
-                yield row(recall, past, order="whole", seed=0, share=1.0)
-        for order in ORDERS:
-            for seed in range(max(seeds.values())):
-                for share, matrix, told in filled(past, order, cost, top_k=k, seed=seed):
-                    for recall, count in seeds.items():
-                        if seed < count:
-                            expected, gain = (told.regret, told.gain) if told else (np.nan, np.nan)
-                            scale = told.scale if told else np.nan
-                            yield row(
-                                recall,
-                                matrix,
-                                order=order,
-                                seed=seed,
-                                share=share,
-                                expected=scale * expected,
-                                expected_gain=scale * gain,
-                            )
+
+def fills(
+    case: Case, target: str, seeds: Mapping[str, int]
+) -> Iterator[tuple[str, PerformanceMatrix, int, dict[str, object]]]:
+    """What to recall by, from which matrix, how many, and what is to be noted of it."""
+    whole, past = case.one.matrix, case.one.past(target)
+    at = np.ix_([whole.row[model] for model in past.models], [whole.datasets.index(name) for name in past.datasets])
+    cost = None if case.cost is None else case.cost[at]
+    n_models = int((~np.isnan(whole.values[:, whole.datasets.index(target)])).sum())
+    k = max(1, min(10, n_models // 3))
+    nothing = {"expected": np.nan, "expected_gain": np.nan}
+    for recall in (recall for recall, count in seeds.items() if count):
+        yield recall, past, k, {"order": "whole", "seed": 0, "share": 1.0, **nothing}
+    for order in ORDERS:
+        for seed in range(max(seeds.values())):
+            for share, matrix, told in filled(past, order, cost, top_k=k, seed=seed):
+                note: dict[str, object] = {"order": order, "seed": seed, "share": share, **nothing}
+                if told is not None:
+                    note |= {"expected": told.scale * told.regret, "expected_gain": told.scale * told.gain}
+                for recall in (recall for recall, count in seeds.items() if seed < count):
+                    yield recall, matrix, k, note
+
+
+def page(frame: pd.DataFrame, told: Mapping[str, str], seeds: Mapping[str, int]) -> str:
+    """plan.md."""
+    parts = [HEAD.format(average=seeds["best-average"], default=seeds["default"])]
+    for name, line in told.items():
+        parts.append(f"## {name}\n\n{line}\n\n")
+        for recall, its in frame[frame["set"] == name].groupby("recall", sort=False):
+            value, what = ("relative_regret", "loses, of random") if "mini" in name else ("regret", "loses")
+            parts.append(f"{recall}, {what}:\n\n{shares_table(its, value, sign=1)}\n")
+            if value == "regret":
+                parts.append(f"{recall}, mean final:\n\n{shares_table(its, 'mean_final', sign=-1)}\n")
+        parts.append(calibration(frame[(frame["set"] == name) & (frame["recall"] == "best-average")]))
+    return "".join(parts).rstrip() + "\n"
+
+
+def shares_table(its: pd.DataFrame, value: str, *, sign: int) -> str:
+    """A row an order, a column a share; `sign` is 1 where less is better, and then values are not differences."""
+    whole = its[its["order"] == "whole"].set_index("target")[value]
+    cells = []
+    for order in ORDERS:
+        wide = its[its["order"] == order].pivot_table(index="target", columns="share", values=value)
+        apart = wide.sub(whole, axis=0)
+        shown = []
+        for share in SHARES:
+            text = f"{wide[share].mean():.4f}" if sign > 0 else f"{apart[share].mean():+.4f}"
+            low, _ = interval((sign * apart[share]).to_list())
+            shown.append(f"**{text}**" if low > 0 else text)
+        behind = [share for share in SHARES if sign * apart[share].mean() > 1e-12]
+        later = [share for share in SHARES if share > max(behind, default=0.0)]
+        cells.append([order, *shown, f"{later[0]:.0%}".replace("%", " %") if later else "-"])
+    heads = [f"{share:.0%}".replace("%", " %") for share in SHARES]
+    full = f"every cell: {whole.mean():.4f}\n\n"
+    return full + table(["", *heads, "from"], cells)
+
+
+def calibration(its: pd.DataFrame) -> str:
+    """What plans expect beside what comes of it: deviations turned to points by the median dataset's."""
+    its = its[its["order"] == "plan"]
+    by_share = its.groupby("share")[["expected", "regret", "expected_gain"]].mean()
+    next_regret = by_share["regret"].shift(-1)
+    lines = [
+        [
+            f"{share:.0%}".replace("%", " %"),
+            number(row["expected"]),
+            number(row["regret"]),
+            number(row["expected_gain"]),
+            number(row["regret"] - next_regret[share]),
+        ]
+        for share, row in by_share.iterrows()
+    ]
+    heads = ("share", "expected regret", "regret", "expected gain of the next round", "gain of it")
+    return f"What plans expect:\n\n{table(heads, lines)}\n"
+
+
+def chart(its: pd.DataFrame, file: Path, title: str) -> None:
+    """Regret by share, a line an order."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    value = "relative_regret" if "mini" in title else "regret"
+    with matplotlib.rc_context({"svg.hashsalt": "raysel", "font.size": 9.0}):
+        figure = Figure(figsize=(7.5, 4.0), layout="constrained")
+        axes = figure.add_subplot()
+        for place, order in enumerate(ORDERS):
+            means = its[its["order"] == order].groupby("share")[value].mean()
+            axes.plot(means.index, means.to_numpy(), marker="osD^"[place], label=order)
+        axes.axhline(its[its["order"] == "whole"][value].mean(), color="black", linestyle=":", label="every cell")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("share of the performance matrix that is measured")
+        axes.set_ylabel("regret of recall")
+        axes.set_title(title)
+        axes.grid(visible=True, alpha=0.2)
+        figure.legend(loc="outside right upper", frameon=False)
+        figure.savefig(file, metadata={"Date": None})
 
 
 @click.command(help=__doc__)
 @click.option("--results", default=str(RESULTS), type=click.Path(file_okay=False), help="Where to write.")
-def main(results: str) -> None:
-    pass
+@click.option("--set", "names", multiple=True, help="Only these sets.")
+@click.option("--seeds", default=SEEDS["best-average"], show_default=True, help="Of best-average.")
+@click.option(
+    "--default-seeds", default=SEEDS["default"], show_default=True, help="Of the default, which takes longer."
+)
+def main(results: str, names: tuple[str, ...], seeds: int, default_seeds: int) -> None:
+    found: list[dict[str, object]] = []
+    told, many = {}, {"best-average": seeds, "default": default_seeds}
+    for case in cases():
+        if names and case.name not in names:
+            continue
+        began = time.process_time()
+        found += rows(case, many)
+        told[case.name] = f"{case.one.told}; {len(case.one.targets)} targets; shares of {case.unit}."
+        click.echo(f"{case.name}: {time.process_time() - began:.0f} s", err=True)
+    frame = pd.DataFrame(found)
+    values = ["regret", "relative_regret", "mean_final", "expected", "expected_gain"]
+    frame = frame.assign(**{name: [float(f"{value:.6g}") for value in frame[name]] for name in values})
+    folder = Path(results)
+    folder.mkdir(parents=True, exist_ok=True)
+    frame.to_parquet(folder / "plan.parquet", compression="zstd", index=False)
+    (folder / "plan.md").write_text(page(frame, told, many))
+    for name in told:
+        its = frame[(frame["set"] == name) & (frame["recall"] == "best-average")]
+        chart(its, folder / f"plan_{re.sub('[^a-z]+', '_', name)}.svg", name)
+
+
+if __name__ == "__main__":
+    main()

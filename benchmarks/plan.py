@@ -44,8 +44,8 @@ highest prior ({average} seeds), *default* is raysel's recall without proxies ({
 *loses*: the best final of all minus the best of the K, mean over targets and seeds. *mean final*: of the K, less that
 with the full matrix; it tells finer than the best of the K, which one lucky model decides. **Bold**: worse than with
 the full matrix (paired by target, the bootstrap 95 % interval over targets has not 0 in it). *from*: the least share
-from which on it never loses more than with the full matrix. Shares are of the cells that can be measured, or where runs have
-costs of their sum.
+from which on it never loses more than with the full matrix. Shares are of the cells that can be measured, or
+where runs have costs of their sum.
 
 """
 

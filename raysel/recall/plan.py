@@ -1,21 +1,28 @@
 """Where to spend an offline budget: which runs to make next, so that recall improves most per second.
 
-Recall takes the K models that stand highest on average. A run is worth making if it may change who they are: that of a
-model far above or far below the K-th teaches nothing that recall would use, one near it or hardly known may. So the
-worth of a run is how much it is expected to move its model across the line, per second that it takes.
+Recall takes the K models that stand highest on average over the benchmark datasets. A run is worth making if it may
+change who they are: that of a model far above or far below the K-th teaches nothing that recall would use, one near it
+or hardly known may. So the worth of a run is how much it is expected to move its model across the line, per second that
+it takes.
 
 Notation
     x (n, D)   finals, NaN where not measured; N_d of them in dataset d
-    a (n,)     how good a model is on average: standard normal over the zoo, believed to be N(m, v) given x
-    c (D,)     how far a dataset tells: x[m, d] = level_d + s_d (c_d a_m + sqrt(1 - c_d²) noise)
-    i (D,)     what one run tells of a: c² / (1 - c²), less as long as the dataset's level is not known: N_d / (N_d + 1)
+    z (n, D)   the same, each dataset with level 0 and deviation 1 over all models: z[m, d] = c_d f_m + noise
+    f (n,)     what datasets have in common: standard normal over the zoo, believed to be N(f, u) given x
+    c (D,)     how far a dataset goes with the others; its noise has the variance w_d = 1 - c_d²
+    t (n,)     the mean of z over all datasets, what the whole matrix would show: believed to be N(m, v)
     g (n,)     the gap between m and the line: the best left out for one of the K, the last of the K for another
 
 Beliefs are those of one-factor analysis with holes, fitted by EM (Rubin, Thayer 1982), each dataset pulled towards the
-average one as if `_PULL` more models had been measured there. Runs that add information i to a model's 1/v move m by a
-deviation of r = sqrt(v - 1 / (1/v + i)), whatever comes out, so the expected gain for the sum over the K is
+average one as if `_PULL` more models had been measured there. With C and W the sums of c and w over the datasets on
+which a model was not measured, v = (C² u + W) / D², and a run on dataset d makes that less by
 
-    f(g, r) = r φ(g/r) - |g| Φ(-|g|/r)
+    (C u c_d + w_d)² / (u c_d² + w_d (1 + 1 / N_d)) / D²
+
+(the last factor since a dataset's level must be learned too). Runs that lessen v by r² in all move m by a deviation of
+r, whatever comes out, so the expected gain for the sum over the K is
+
+    h(g, r) = r φ(g/r) - |g| Φ(-|g|/r)
 
 the knowledge gradient (Frazier, Powell, Dayanik 2008). A single run is often worth nothing where several together are
 worth much, so a run counts for the best rate, over the runs of its model that come with it, of gain per second (their
@@ -26,11 +33,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from raysel.arrays import FloatArray, IntArray
 from raysel.errors import NothingToRecallError, OptionError
 from raysel.history import PerformanceMatrix
+
+BoolArray = NDArray[np.bool_]
 
 _PULL = 4.0  # models
 _ROUNDS = 30  # of EM
@@ -96,26 +106,29 @@ class Belief:
 
     Args:
         mean: (n_models,) m.
-        variance: (n_models,) v, above 0 and at most 1.
+        variance: (n_models,) v, not below 0.
+        common: (n_models,) u, above 0 and at most 1.
         telling: (n_datasets,) c, above 0 and below 1.
-        spread: (n_datasets,) s.
+        spread: (n_datasets,) the deviation of the finals of all models, measured or not.
+        measured: (n_models, n_datasets) where x is.
     """
 
     mean: FloatArray
     variance: FloatArray
+    common: FloatArray
     telling: FloatArray
     spread: FloatArray
+    measured: BoolArray
 
     @property
-    def information(self) -> FloatArray:
-        """(n_datasets,) i, where the level is known."""
-        squared = self.telling**2
-        told: FloatArray = squared / (1 - squared)
-        return told
+    def count(self) -> IntArray:
+        """(n_datasets,) N."""
+        counted: IntArray = self.measured.sum(axis=0)
+        return counted
 
 
 def believe(values: FloatArray) -> Belief:
-    """How good each model is on average, with its uncertainty, and how far each dataset tells.
+    """What the whole matrix would show of each model on average, with its uncertainty.
 
     Unlike mean z-scores, it is fair to a model that was measured beside good ones only: a dataset's level is that of
     an average model, not of those that happen to be measured.
@@ -124,8 +137,8 @@ def believe(values: FloatArray) -> Belief:
         values: (n_models, n_datasets) x.
 
     >>> believed = believe(np.array([[0.9, 0.8, 0.7], [0.8, 0.6, np.nan], [0.1, 0.2, np.nan], [0.2, 0.1, np.nan]]))
-    >>> believed.mean.round(1).tolist(), believed.variance.argmin().item()
-    ([1.2, 0.7, -0.9, -1.0], 0)
+    >>> believed.mean.round(1).tolist(), believed.variance.round(2).tolist()
+    ([1.2, 0.7, -0.9, -1.0], [0.0, 0.02, 0.02, 0.02])
     """
     measured = ~np.isnan(values)
     count = measured.sum(axis=0)
@@ -139,11 +152,9 @@ def believe(values: FloatArray) -> Belief:
     known = np.maximum(count - 1, 0) / np.maximum(count, 1)  # of the level
 
     for _ in range(_ROUNDS):
-        weight = np.where(measured, known * loading**2 / noise, 0.0)
-        variance = 1 / (1 + weight.sum(axis=1))
-        mean = variance * np.where(measured, (x - level) * known * loading / noise, 0.0).sum(axis=1)
+        f, u = _common(np.where(measured, x - level, 0.0), measured, known, loading, noise)
         # Each dataset's regression on what is believed of the models, with _PULL average ones beside them.
-        a, aa = np.where(measured, mean[:, None], 0.0), np.where(measured, (mean**2 + variance)[:, None], 0.0)
+        a, aa = np.where(measured, f[:, None], 0.0), np.where(measured, (f**2 + u)[:, None], 0.0)
         y = np.where(measured, x - level, 0.0)
         n, sum_a, sum_y = count + _PULL, a.sum(axis=0), y.sum(axis=0)
         sum_aa = aa.sum(axis=0) + _PULL
@@ -156,7 +167,27 @@ def believe(values: FloatArray) -> Belief:
         level = level + shift
         telling = loading / np.sqrt(loading**2 + noise)
         average = float(np.clip(np.average(telling, weights=count), 0.2, 0.95)) if count.any() else average
-    return Belief(mean=mean, variance=variance, telling=telling, spread=np.sqrt(loading**2 + noise))
+    spread = np.sqrt(loading**2 + noise)
+    z = np.where(measured, x - level, 0.0) / spread
+    f, u = _common(z, measured, known, telling, 1 - telling**2)
+    C, W = ~measured @ telling, ~measured @ (1 - telling**2)
+    return Belief(
+        mean=(z.sum(axis=1) + C * f) / max(1, len(count)),
+        variance=(C**2 * u + W) / max(1, len(count)) ** 2,
+        common=u,
+        telling=telling,
+        spread=spread,
+        measured=measured,
+    )
+
+
+def _common(
+    y: FloatArray, measured: BoolArray, known: FloatArray, loading: FloatArray, noise: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(n,) f and u, from finals less their level, 0 where not measured."""
+    weight = known * loading / noise
+    u = 1 / (1 + measured @ (weight * loading))
+    return u * (y @ weight), u
 
 
 def plan(
@@ -204,36 +235,37 @@ def plan(
     models, datasets = tuple(models[i] for i in order[0]), tuple(datasets[j] for j in order[1])
 
     whole = _extended(matrix, models, datasets)
-    believed, count = believe(whole.values), (~np.isnan(whole.values)).sum(axis=0)
+    believed = believe(whole.values)
     rows = np.array([whole.row[model] for model in models])
     columns = np.array([whole.datasets.index(dataset) for dataset in datasets])
-    open_ = np.isnan(whole.values[np.ix_(rows, columns)])
-    measured = int((~open_).sum())
-    refused = set(without)
-    open_ &= np.array([[(model, dataset) not in refused for dataset in datasets] for model in models])
+    at, refused = np.ix_(rows, columns), set(without)
+    allowed = np.array([[(model, dataset) not in refused for dataset in datasets] for model in models])
+    price = np.full(whole.values.shape, np.inf)
+    price[at] = np.where(np.isnan(whole.values[at]) & allowed, cost, np.inf)
 
     rng = np.random.default_rng(seed)
-    m, v = believed.mean[rows], believed.variance[rows]
-    told = (believed.information / (1 + 1 / np.maximum(count, 0.5)))[columns]
-    chosen = _chosen(m, v, np.where(open_, told, 0.0), cost, top_k=top_k, rng=rng, runs=runs, seconds=seconds)
-    shares = _shares(m, v, told, chosen, top_k)
-    added = np.zeros(len(models))
-    np.add.at(added, chosen[:, 0], told[chosen[:, 1]])
-    regret, gain = _expected(m, v, added, believed.telling, top_k=top_k, rng=rng)
+    m = believed.mean[rows]
+    gap = _gaps(m, top_k)
+    path = _path(believed, rows, price[rows], rng)
+    nth = _chosen(path.worth(gap), path.price, typical=float(cost.mean()), runs=runs, seconds=seconds, rng=rng)
+    made = np.bincount(nth[:, 0], minlength=len(models))
+    now, then = path.variance[:, 0], path.variance[np.arange(len(models)), made]
+    regret, gain = _expected(m, now, then, believed.telling, top_k=top_k, rng=rng)
+    shares = path.shares(gap, nth)
     return Plan(
         runs=tuple(
             PlannedRun(
                 model=models[i],
-                dataset=datasets[j],
+                dataset=whole.datasets[path.dataset[i, p]],
                 gain=gain * float(share),
-                seconds=None if each is None else float(cost[i, j]),
+                seconds=None if each is None else float(path.price[i, p]),
             )
-            for (i, j), share in zip(chosen.tolist(), shares, strict=True)
+            for (i, p), share in zip(nth.tolist(), shares, strict=True)
         ),
         regret=regret,
         gain=gain,
-        scale=float(np.median(believed.spread[count > 0])) if count.any() else 1.0,
-        measured=measured,
+        scale=float(np.median(believed.spread[believed.count > 0])) if believed.count.any() else 1.0,
+        measured=int(believed.measured[at].sum()),
         models=len(models),
         datasets=len(datasets),
         top_k=top_k,
@@ -295,92 +327,126 @@ def _gaps(m: FloatArray, top_k: int) -> FloatArray:
 
 
 def _gain(gap: FloatArray, deviation: FloatArray) -> FloatArray:
-    """f(g, r), 0 where r is."""
+    """h(g, r), 0 where r is."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        u = np.where(deviation > 0, gap / deviation, np.inf)
-    return deviation * np.exp(-0.5 * u**2) / np.sqrt(2 * np.pi) - np.where(np.isinf(u), 0.0, gap) * ndtr(-u)
+        ratio = np.where(deviation > 0, gap / deviation, np.inf)
+    never = np.isinf(ratio)
+    return deviation * np.exp(-0.5 * ratio**2) / np.sqrt(2 * np.pi) - np.where(never, 0.0, gap) * ndtr(-ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Path:
+    """For each model the order in which it would best be run on the datasets that are left to it, one after the other.
+
+    Args:
+        dataset: (n, P) the columns, -1 where none is left.
+        price: (n, P) what each run costs, infinite where none is left.
+        variance: (n, P + 1) v before the first run and after each.
+    """
+
+    dataset: IntArray
+    price: FloatArray
+    variance: FloatArray
+
+    def worth(self, gap: FloatArray) -> FloatArray:
+        """(n, P) gain by cost of each run, the best with any that come right after it; falling along a row."""
+        length = self.dataset.shape[1]
+        spent = np.hstack([np.zeros((len(gap), 1)), self.price.cumsum(axis=1)])
+        worth = np.zeros(self.dataset.shape)
+        for ahead in (2**power for power in range(length.bit_length())):
+            begun = slice(0, length + 1 - ahead)
+            deviation = np.sqrt(np.maximum(self.variance[:, begun] - self.variance[:, ahead:], 0.0))
+            with np.errstate(invalid="ignore"):
+                rate = _gain(gap[:, None], deviation) / (spent[:, ahead:] - spent[:, begun])
+            worth[:, begun] = np.fmax(worth[:, begun], rate)
+        falling: FloatArray = np.minimum.accumulate(worth, axis=1)
+        return falling
+
+    def shares(self, gap: FloatArray, nth: IntArray) -> FloatArray:
+        """(n_runs,) what part of the gain each run brings, after those of its model before it; they sum to 1."""
+        gained = _gain(gap[:, None], np.sqrt(np.maximum(self.variance[:, :1] - self.variance, 0.0)))
+        brought: FloatArray = np.diff(gained, axis=1)[nth[:, 0], nth[:, 1]]
+        total = brought.sum()
+        return brought / total if total > 0 else np.full(len(nth), 1 / max(1, len(nth)))
+
+
+def _path(believed: Belief, rows: IntArray, price: FloatArray, rng: np.random.Generator) -> _Path:
+    """Run by run the dataset that lessens v most for what it costs; of equals one at random."""
+    n, n_datasets = price.shape
+    c, w = believed.telling, 1 - believed.telling**2
+    noise = w * (1 + 1 / np.maximum(believed.count, 0.5))  # a dataset that nobody was run on is run on in company
+    left, u = ~believed.measured[rows], believed.common[rows].copy()
+    C, v = left @ c, believed.variance[rows].copy()
+    price, ties = price.copy(), 1 + 1e-9 * rng.random(price.shape)
+    length = int(np.isfinite(price).sum(axis=1).max(initial=0))
+    dataset, prices = np.full((n, length), -1), np.full((n, length), np.inf)
+    variance = np.empty((n, length + 1))
+    variance[:, 0] = v
+    for p in range(length):
+        lessens = (C[:, None] * u[:, None] * c + w) ** 2 / (u[:, None] * c**2 + noise) / n_datasets**2
+        best = (lessens / price * ties).argmax(axis=1)
+        (go,) = np.nonzero(np.isfinite(price[np.arange(n), best]))
+        j = best[go]
+        dataset[go, p], prices[go, p] = j, price[go, j]
+        v[go] = np.maximum(v[go] - lessens[go, j], 0.0)
+        u[go] -= (u[go] * c[j]) ** 2 / (u[go] * c[j] ** 2 + noise[j])
+        C[go] -= c[j]
+        price[go, j] = np.inf
+        variance[:, p + 1] = v
+    return _Path(dataset=dataset, price=prices, variance=variance)
 
 
 def _chosen(
-    m: FloatArray,
-    v: FloatArray,
-    told: FloatArray,
-    cost: FloatArray,
+    worth: FloatArray,
+    price: FloatArray,
     *,
-    top_k: int,
-    rng: np.random.Generator,
+    typical: float,
     runs: int | None,
     seconds: float | None,
+    rng: np.random.Generator,
 ) -> IntArray:
-    """(n_runs, 2) the cells to measure, the best first; `told` is 0 where a run is not to be made."""
-    n, width = told.shape
-    rate = told / cost * (1 + 1e-9 * rng.random(told.shape))
-    along = np.argsort(-rate, axis=1)
-    informed = np.take_along_axis(told, along, axis=1)
-    worth = _worth(_gaps(m, top_k), v, informed, np.take_along_axis(cost, along, axis=1))
+    """(n_runs, 2) model and place on its path, the best first; of a path always the first ones."""
+    n, length = worth.shape
     # Of equals, each model's first before any one's second.
-    nth = np.broadcast_to(np.arange(width), (n, width))
-    shuffled = np.broadcast_to(rng.permutation(n)[:, None], (n, width))
-    best_first = np.lexsort((shuffled.ravel(), nth.ravel(), -worth.ravel()))
-    best_first = best_first[worth.ravel()[best_first] * cost.mean() > _NOTHING]
-    cells = np.stack([best_first // width, along.ravel()[best_first]], axis=1)
+    place = np.broadcast_to(np.arange(length), (n, length)).ravel()
+    shuffled = np.broadcast_to(rng.permutation(n)[:, None], (n, length)).ravel()
+    best_first = np.lexsort((shuffled, place, -worth.ravel()))
+    best_first = best_first[worth.ravel()[best_first] * typical > _NOTHING]
+    nth = np.stack([best_first // max(1, length), place[best_first]], axis=1)
     if seconds is None:
-        return cells[:runs]
-    taken, left = [], seconds
-    for cell in cells:
-        if (takes := cost[tuple(cell)]) <= left:
-            taken.append(cell)
-            left -= takes
+        return nth[:runs]
+    taken, over = [], set()
+    for i, p in nth.tolist():
+        if i not in over and price[i, p] <= seconds:
+            taken.append((i, p))
+            seconds -= price[i, p]
+        else:
+            over.add(i)
     return np.array(taken, dtype=np.int64).reshape(-1, 2)
 
 
-def _worth(gap: FloatArray, v: FloatArray, told: FloatArray, cost: FloatArray) -> FloatArray:
-    """(n, D) gain per second of a model's p-th run, the best with any that come with it; falling along a row."""
-    n, width = told.shape
-    nothing = np.zeros((n, 1))
-    precision = 1 / v[:, None] + np.hstack([nothing, told.cumsum(axis=1)])
-    spent = np.hstack([nothing, cost.cumsum(axis=1)])
-    worth = np.zeros((n, width))
-    for ahead in (2**power for power in range(width.bit_length())):
-        before, after = precision[:, : width + 1 - ahead], precision[:, ahead:]
-        deviation = np.sqrt(np.maximum(1 / before - 1 / after, 0.0))
-        rate = _gain(gap[:, None], deviation) / (spent[:, ahead:] - spent[:, : width + 1 - ahead])
-        worth[:, : width + 1 - ahead] = np.maximum(worth[:, : width + 1 - ahead], rate)
-    falling: FloatArray = np.minimum.accumulate(np.where(told > 0, worth, 0.0), axis=1)
-    return falling
-
-
-def _shares(m: FloatArray, v: FloatArray, told: FloatArray, chosen: IntArray, top_k: int) -> FloatArray:
-    """(n_runs,) what part of the gain each run brings, after those of its model that come before it; they sum to 1."""
-    gap, precision, shares = _gaps(m, top_k), 1 / v, np.zeros(len(chosen))
-    gained = np.zeros(len(m))
-    for number, (i, j) in enumerate(chosen):
-        precision[i] += told[j]
-        gain = float(_gain(gap[i : i + 1], np.sqrt(np.maximum(v[i : i + 1] - 1 / precision[i : i + 1], 0.0)))[0])
-        shares[number], gained[i] = gain - gained[i], gain
-    total = shares.sum()
-    equal = np.full(len(chosen), 1 / max(1, len(chosen)))
-    return shares / total if total > 0 else equal
-
-
 def _expected(
-    m: FloatArray, v: FloatArray, added: FloatArray, telling: FloatArray, *, top_k: int, rng: np.random.Generator
+    m: FloatArray, now: FloatArray, then: FloatArray, c: FloatArray, *, top_k: int, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Regret on a dataset like those on record, and by how much added information (n,) is expected to lessen it."""
+    """Regret on a dataset like those on record, and by how much it is expected to be less when v is `then`.
+
+    Of a new dataset, z = c f + noise is seen through t, whose variance over the zoo is that of a mean of D datasets.
+    """
     if top_k >= len(m):
         return 0.0, 0.0
-    after = 1 / (1 / v + added)
-    now = np.argsort(-m, kind="stable")[:top_k]
+    of_t = np.mean(c) ** 2 + np.mean(1 - c**2) / len(c)
+    best_now = np.argsort(-m, kind="stable")[:top_k]
     regret = gain = 0.0
     block = max(1, 1_000_000 // len(m))
     for start in range(0, _DRAWS, block):
         count = min(block, _DRAWS - start)
-        will_be = m + np.sqrt(np.maximum(v - after, 0.0)) * rng.standard_normal((count, len(m)))
-        a = will_be + np.sqrt(after) * rng.standard_normal((count, len(m)))
-        c = rng.choice(telling, size=(count, 1))
-        z = c * a + np.sqrt(1 - c**2) * rng.standard_normal((count, len(m)))
-        then = np.argpartition(-will_be, top_k - 1, axis=1)[:, :top_k]
-        recalled = z[:, now].max(axis=1)
+        will_be = m + np.sqrt(np.maximum(now - then, 0.0)) * rng.standard_normal((count, len(m)))
+        t = will_be + np.sqrt(then) * rng.standard_normal((count, len(m)))
+        together = rng.choice(c, size=(count, 1)) * np.mean(c)
+        noise = np.sqrt(np.maximum(1 - together**2 / of_t, 0.0))
+        z = together / of_t * t + noise * rng.standard_normal((count, len(m)))
+        best_then = np.argpartition(-will_be, top_k - 1, axis=1)[:, :top_k]
+        recalled = z[:, best_now].max(axis=1)
         regret += float((z.max(axis=1) - recalled).sum())
-        gain += float((np.take_along_axis(z, then, axis=1).max(axis=1) - recalled).sum())
+        gain += float((np.take_along_axis(z, best_then, axis=1).max(axis=1) - recalled).sum())
     return regret / _DRAWS, max(0.0, gain / _DRAWS)

@@ -81,12 +81,21 @@ def test_beliefs_come_close_to_the_truth_and_know_how_close(seed: int) -> None:
     rng = np.random.default_rng(seed)
     quality = rng.standard_normal(400)
     z = 0.7 * quality[:, None] + np.sqrt(1 - 0.7**2) * rng.standard_normal((400, 20))
+    truth = (z / z.std(axis=0)).mean(axis=1)
     z[rng.random(z.shape) < 0.5] = np.nan
     believed = believe(3 + 5 * z)
     assert believed.telling == pytest.approx(np.full(20, 0.7), abs=0.2)
     assert believed.spread == pytest.approx(np.full(20, 5.0), rel=0.3)
-    errors = (believed.mean - quality) / np.sqrt(believed.variance)
+    errors = (believed.mean - truth + truth.mean()) / np.sqrt(believed.variance)
     assert 0.8 < errors.std() < 1.25
+
+
+def test_of_a_complete_matrix_nothing_is_left_to_learn() -> None:
+    whole = planted(0, holes=0.0)
+    believed = believe(whole.values)
+    assert believed.variance == pytest.approx(np.zeros(30), abs=1e-12)
+    z = (whole.values - whole.values.mean(axis=0)) / whole.values.std(axis=0)
+    assert np.corrcoef(believed.mean, z.mean(axis=1))[0, 1] > 0.999
 
 
 def test_a_model_measured_beside_good_ones_only_is_not_thought_average() -> None:

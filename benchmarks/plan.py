@@ -23,14 +23,13 @@ from public_sets import CURVE_SETS, MATRIX_SETS, MatrixSet, data_folder, mini_zo
 
 from raysel.history import PerformanceMatrix
 from raysel.recall import rank
-from raysel.recall.plan import Plan, plan
+from raysel.recall.plan import Plan, believe, plan
 from raysel.recall.prior import prior, standardise
 from raysel.replay.metrics import interval
 
 RESULTS = Path(__file__).parent / "results"
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 ORDERS = ("random", "model by model", "dataset by dataset", "plan")
-SEEDS = {"best-average": 10, "default": 2}
 
 HEAD = """# Where to spend the offline budget
 
@@ -39,13 +38,13 @@ the target in turn and is left out, with its near-duplicates. The rest of the pe
 filled in: at `random`, `model by model` (row by row, rows drawn), `dataset by dataset` (columns drawn), or as
 `raysel history plan` says, a round a column of the table, each planned from what the rounds before it showed. K is
 recalled of the models that have a final on the target: a third of them, 10 at most. *best-average* takes the K with the
-highest prior ({average} seeds), *default* is raysel's recall without proxies ({default} seeds).
+highest prior; *default* is raysel's recall without proxies (one seed, since it takes long); *believed* takes the K with
+the highest mean in the beliefs that plans are made from, and is there to show what recall could yet have from them.
 
 *loses*: the best final of all minus the best of the K, mean over targets and seeds. *mean final*: of the K, less that
 with the full matrix; it tells finer than the best of the K, which one lucky model decides. **Bold**: worse than with
-the full matrix (paired by target, the bootstrap 95 % interval over targets has not 0 in it). *from*: the least share
-from which on it never loses more than with the full matrix. Shares are of the cells that can be measured, or
-where runs have costs of their sum.
+the full matrix (paired by target, the bootstrap 95 % interval over targets has not 0 in it). Shares are of
+the cells that can be measured, or where runs have costs of their sum.
 
 """
 
@@ -169,13 +168,29 @@ def default(past: PerformanceMatrix, models: Sequence[str], k: int) -> Sequence[
     return rank(past, models, top_k=k).models
 
 
-RECALLS: dict[str, Callable[[PerformanceMatrix, Sequence[str], int], Sequence[str]]] = {
-    "best-average": best_average,
-    "default": default,
+def believed(past: PerformanceMatrix, models: Sequence[str], k: int) -> Sequence[str]:
+    """The K that plans are made for; ties by name."""
+    mean = dict(zip(past.models, believe(past.values).mean.round(12).tolist(), strict=True))
+    return sorted(models, key=lambda model: (-mean[model], model))[:k]
+
+
+@dataclass(frozen=True)
+class Recalling:
+    """A way to recall, on how many seeds at most, and at which shares."""
+
+    recall: Callable[[PerformanceMatrix, Sequence[str], int], Sequence[str]]
+    seeds: int
+    shares: tuple[float, ...]
+
+
+RECALLS = {
+    "best-average": Recalling(best_average, 10, SHARES),
+    "default": Recalling(default, 1, (0.4,)),
+    "believed": Recalling(believed, 2, (0.1, 0.2, 0.4)),
 }
 
 
-def rows(case: Case, seeds: Mapping[str, int]) -> Iterator[dict[str, object]]:
+def rows(case: Case, seeds: int) -> Iterator[dict[str, object]]:
     """A row a target, seed, order, share and recall; what is had of the whole matrix has the share 1."""
     for target in case.one.targets:
         for recall, matrix, k, told in fills(case, target, seeds):
@@ -183,7 +198,7 @@ def rows(case: Case, seeds: Mapping[str, int]) -> Iterator[dict[str, object]]:
             finals = {m: float(v) for m, v in zip(case.one.matrix.models, column, strict=True) if not np.isnan(v)}
             best, average = max(finals.values()), float(np.mean(list(finals.values())))
             known = sorted(model for model in finals if model in matrix.row)
-            chosen = [finals[model] for model in RECALLS[recall](matrix, known, k)]
+            chosen = [finals[model] for model in RECALLS[recall].recall(matrix, known, k)]
             yield {
                 "set": case.name,
                 "target": target,
@@ -195,9 +210,7 @@ def rows(case: Case, seeds: Mapping[str, int]) -> Iterator[dict[str, object]]:
             }
 
 
-def fills(
-    case: Case, target: str, seeds: Mapping[str, int]
-) -> Iterator[tuple[str, PerformanceMatrix, int, dict[str, object]]]:
+def fills(case: Case, target: str, seeds: int) -> Iterator[tuple[str, PerformanceMatrix, int, dict[str, object]]]:
     """What to recall by, from which matrix, how many, and what is to be noted of it."""
     whole, past = case.one.matrix, case.one.past(target)
     at = np.ix_([whole.row[model] for model in past.models], [whole.datasets.index(name) for name in past.datasets])
@@ -205,21 +218,22 @@ def fills(
     n_models = int((~np.isnan(whole.values[:, whole.datasets.index(target)])).sum())
     k = max(1, min(10, n_models // 3))
     nothing = {"expected": np.nan, "expected_gain": np.nan}
-    for recall in (recall for recall, count in seeds.items() if count):
+    for recall in RECALLS:
         yield recall, past, k, {"order": "whole", "seed": 0, "share": 1.0, **nothing}
     for order in ORDERS:
-        for seed in range(max(seeds.values())):
+        for seed in range(seeds):
             for share, matrix, told in filled(past, order, cost, top_k=k, seed=seed):
                 note: dict[str, object] = {"order": order, "seed": seed, "share": share, **nothing}
                 if told is not None:
                     note |= {"expected": told.scale * told.regret, "expected_gain": told.scale * told.gain}
-                for recall in (recall for recall, count in seeds.items() if seed < count):
-                    yield recall, matrix, k, note
+                for recall, its in RECALLS.items():
+                    if seed < its.seeds and share in its.shares:
+                        yield recall, matrix, k, note
 
 
-def page(frame: pd.DataFrame, told: Mapping[str, str], seeds: Mapping[str, int]) -> str:
+def page(frame: pd.DataFrame, told: Mapping[str, str]) -> str:
     """plan.md."""
-    parts = [HEAD.format(average=seeds["best-average"], default=seeds["default"])]
+    parts = [HEAD]
     for name, line in told.items():
         parts.append(f"## {name}\n\n{line}\n\n")
         for recall, its in frame[frame["set"] == name].groupby("recall", sort=False):
@@ -234,21 +248,25 @@ def page(frame: pd.DataFrame, told: Mapping[str, str], seeds: Mapping[str, int])
 def shares_table(its: pd.DataFrame, value: str, *, sign: int) -> str:
     """A row an order, a column a share; `sign` is 1 where less is better, and then values are not differences."""
     whole = its[its["order"] == "whole"].set_index("target")[value]
+    shares = sorted(set(its["share"]) - {1.0})
     cells = []
     for order in ORDERS:
         wide = its[its["order"] == order].pivot_table(index="target", columns="share", values=value)
         apart = wide.sub(whole, axis=0)
         shown = []
-        for share in SHARES:
+        for share in shares:
             text = f"{wide[share].mean():.4f}" if sign > 0 else f"{apart[share].mean():+.4f}"
             low, _ = interval((sign * apart[share]).to_list())
             shown.append(f"**{text}**" if low > 0 else text)
-        behind = [share for share in SHARES if sign * apart[share].mean() > 1e-12]
-        later = [share for share in SHARES if share > max(behind, default=0.0)]
-        cells.append([order, *shown, f"{later[0]:.0%}".replace("%", " %") if later else "-"])
-    heads = [f"{share:.0%}".replace("%", " %") for share in SHARES]
-    full = f"every cell: {whole.mean():.4f}\n\n"
-    return full + table(["", *heads, "from"], cells)
+        cells.append([order, *shown])
+    seeds = its["seed"].nunique()
+    told = f"With every cell {whole.mean():.4f}; {seeds} seed{'' if seeds == 1 else 's'}.\n\n"
+    return told + table(["", *(percent(share) for share in shares)], cells)
+
+
+def percent(share: float) -> str:
+    """For people."""
+    return f"{share:.0%}".replace("%", " %")
 
 
 def calibration(its: pd.DataFrame) -> str:
@@ -258,7 +276,7 @@ def calibration(its: pd.DataFrame) -> str:
     next_regret = by_share["regret"].shift(-1)
     lines = [
         [
-            f"{share:.0%}".replace("%", " %"),
+            percent(share),
             number(row["expected"]),
             number(row["regret"]),
             number(row["expected_gain"]),
@@ -295,18 +313,15 @@ def chart(its: pd.DataFrame, file: Path, title: str) -> None:
 @click.command(help=__doc__)
 @click.option("--results", default=str(RESULTS), type=click.Path(file_okay=False), help="Where to write.")
 @click.option("--set", "names", multiple=True, help="Only these sets.")
-@click.option("--seeds", default=SEEDS["best-average"], show_default=True, help="Of best-average.")
-@click.option(
-    "--default-seeds", default=SEEDS["default"], show_default=True, help="Of the default, which takes longer."
-)
-def main(results: str, names: tuple[str, ...], seeds: int, default_seeds: int) -> None:
+@click.option("--seeds", default=5, show_default=True, help="Of best-average, 10 at most.")
+def main(results: str, names: tuple[str, ...], seeds: int) -> None:
     found: list[dict[str, object]] = []
-    told, many = {}, {"best-average": seeds, "default": default_seeds}
+    told = {}
     for case in cases():
         if names and case.name not in names:
             continue
         began = time.process_time()
-        found += rows(case, many)
+        found += rows(case, seeds)
         told[case.name] = f"{case.one.told}; {len(case.one.targets)} targets; shares of {case.unit}."
         click.echo(f"{case.name}: {time.process_time() - began:.0f} s", err=True)
     frame = pd.DataFrame(found)
@@ -315,7 +330,7 @@ def main(results: str, names: tuple[str, ...], seeds: int, default_seeds: int) -
     folder = Path(results)
     folder.mkdir(parents=True, exist_ok=True)
     frame.to_parquet(folder / "plan.parquet", compression="zstd", index=False)
-    (folder / "plan.md").write_text(page(frame, told, many))
+    (folder / "plan.md").write_text(page(frame, told))
     for name in told:
         its = frame[(frame["set"] == name) & (frame["recall"] == "best-average")]
         chart(its, folder / f"plan_{re.sub('[^a-z]+', '_', name)}.svg", name)

@@ -12,11 +12,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from raysel.arrays import FloatArray
 from raysel.history.curves import Curve
 
-_PULL = 0.1  # runs
+BoolArray = NDArray[np.bool_]
+
+_PULL = 0.05  # runs
 _ROUNDS = 20
 _FEW = 3  # models from which the part that parameters play is told
 
@@ -43,7 +46,7 @@ def expected_seconds(
     ...                  steps=np.array([1.0]), values=np.array([0.5]), seconds=np.array([seconds]))
     >>> known = [curve("a", "x", 10.0), curve("a", "y", 100.0), curve("b", "x", 20.0)]
     >>> expected_seconds(known, ["a", "b"], ["x", "y"]).round().tolist()
-    [[11.0, 90.0], [19.0, 155.0]]
+    [[11.0, 94.0], [20.0, 173.0]]
     """
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for run in curves:
@@ -59,6 +62,7 @@ def expected_seconds(
         logs[row[model], column[dataset]] = np.log(np.median(seconds))
     measured = ~np.isnan(logs)
     sized, large = _logs(columns, samples or {}), _logs(rows, parameters or {})
+    sized = np.nan_to_num(sized - np.nanmean(sized)) if np.isfinite(sized).any() else np.zeros(len(columns))
 
     middle = float(np.nanmean(logs))
     p, q = np.zeros(len(rows)), sized
@@ -69,27 +73,28 @@ def expected_seconds(
         q = _pulled((logs - middle - p[:, None]).T, measured.T, sized)
         middle = float(np.nanmean(logs - p[:, None] - q))
     wanted = np.ix_([row[model] for model in models], [column[dataset] for dataset in datasets])
-    return np.exp(middle + p[:, None] + q)[wanted]
+    seconds: FloatArray = np.exp(middle + p[:, None] + q)[wanted]
+    return seconds
 
 
 def _logs(names: Sequence[str], sizes: Mapping[str, float]) -> FloatArray:
-    """(n,) logarithms of sizes, less their mean; 0 where not known."""
-    logs = np.array([np.log(sizes[name]) if sizes.get(name, 0) > 0 else np.nan for name in names])
-    known = ~np.isnan(logs)
-    return np.where(known, logs - logs[known].mean(), 0.0) if known.any() else np.zeros(len(names))
+    """(n,) logarithms of sizes, NaN where not known."""
+    return np.array([np.log(sizes[name]) if sizes.get(name, 0) > 0 else np.nan for name in names])
 
 
-def _pulled(left: FloatArray, measured: np.ndarray, towards: FloatArray) -> FloatArray:
+def _pulled(left: FloatArray, measured: BoolArray, towards: FloatArray) -> FloatArray:
     """(n,) each row's mean, pulled towards a guess."""
     total = np.where(measured, left, 0.0).sum(axis=1)
     pulled: FloatArray = (total + _PULL * towards) / (measured.sum(axis=1) + _PULL)
     return pulled
 
 
-def _by_size(large: FloatArray, p: FloatArray, known: np.ndarray) -> FloatArray:
-    """(n,) what the logarithm of a model's parameters lets expect of p: between nothing and in proportion."""
-    if known.sum() < _FEW or not large[known].any():
-        return np.zeros(len(p))
-    centred = large[known] - large[known].mean()
-    slope = float(np.clip((centred * p[known]).sum() / max((centred**2).sum(), 1e-12), 0.0, 1.0))
-    return slope * large
+def _by_size(large: FloatArray, p: FloatArray, known: BoolArray) -> FloatArray:
+    """(n,) what the logarithm of a model's parameters lets expect of p, which rises by between nothing and as much."""
+    average = float(p[known].mean())
+    told = known & ~np.isnan(large)
+    if told.sum() < _FEW:
+        return np.full(len(p), average)
+    centred = large - large[told].mean()
+    slope = (centred[told] * p[told]).sum() / max(float((centred[told] ** 2).sum()), 1e-12)
+    return np.where(np.isnan(large), average, p[told].mean() + np.clip(slope, 0.0, 1.0) * centred)

@@ -205,6 +205,7 @@ def rows(case: Case, seeds: int) -> Iterator[dict[str, object]]:
                 "recall": recall,
                 "regret": best - max(chosen),
                 "relative_regret": (best - max(chosen)) / (best - average) if best > average else 0.0,
+                "deviations": (best - max(chosen)) / float(np.std(list(finals.values()))),
                 "mean_final": float(np.mean(chosen)),
                 **told,
             }
@@ -225,7 +226,7 @@ def fills(case: Case, target: str, seeds: int) -> Iterator[tuple[str, Performanc
             for share, matrix, told in filled(past, order, cost, top_k=k, seed=seed):
                 note: dict[str, object] = {"order": order, "seed": seed, "share": share, **nothing}
                 if told is not None:
-                    note |= {"expected": told.scale * told.regret, "expected_gain": told.scale * told.gain}
+                    note |= {"expected": told.regret, "expected_gain": told.gain}
                 for recall, its in RECALLS.items():
                     if seed < its.seeds and share in its.shares:
                         yield recall, matrix, k, note
@@ -270,22 +271,22 @@ def percent(share: float) -> str:
 
 
 def calibration(its: pd.DataFrame) -> str:
-    """What plans expect beside what comes of it: deviations turned to points by the median dataset's."""
+    """What plans expect beside what comes of it."""
     its = its[its["order"] == "plan"]
-    by_share = its.groupby("share")[["expected", "regret", "expected_gain"]].mean()
-    next_regret = by_share["regret"].shift(-1)
+    by_share = its.groupby("share")[["expected", "deviations", "expected_gain"]].mean()
+    had = by_share["deviations"] - by_share["deviations"].shift(-1)
     lines = [
         [
             percent(share),
-            number(row["expected"]),
-            number(row["regret"]),
-            number(row["expected_gain"]),
-            number(row["regret"] - next_regret[share]),
+            number(row["expected"], 3),
+            number(row["deviations"], 3),
+            number(row["expected_gain"], 3),
+            number(had[share], 3),
         ]
         for share, row in by_share.iterrows()
     ]
     heads = ("share", "expected regret", "regret", "expected gain of the next round", "gain of it")
-    return f"What plans expect:\n\n{table(heads, lines)}\n"
+    return f"What plans expect, in deviations of the finals of a target:\n\n{table(heads, lines)}\n"
 
 
 def chart(its: pd.DataFrame, file: Path, title: str) -> None:
@@ -325,7 +326,7 @@ def main(results: str, names: tuple[str, ...], seeds: int) -> None:
         told[case.name] = f"{case.one.told}; {len(case.one.targets)} targets; shares of {case.unit}."
         click.echo(f"{case.name}: {time.process_time() - began:.0f} s", err=True)
     frame = pd.DataFrame(found)
-    values = ["regret", "relative_regret", "mean_final", "expected", "expected_gain"]
+    values = ["regret", "relative_regret", "deviations", "mean_final", "expected", "expected_gain"]
     frame = frame.assign(**{name: [float(f"{value:.6g}") for value in frame[name]] for name in values})
     folder = Path(results)
     folder.mkdir(parents=True, exist_ok=True)

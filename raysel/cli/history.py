@@ -31,7 +31,7 @@ def create(history: str, as_json: bool) -> None:
         click.echo(f"made an empty history at {made.uri}; `raysel history add` fills it")
 
 
-def _pairs(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+def pairs(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
     """`FIELD=SOMETHING`, any number of times, as a mapping."""
     fields: dict[str, str] = {}
     for pair in pairs:
@@ -52,7 +52,7 @@ def _pairs(context: click.Context, option: click.Parameter, pairs: tuple[str, ..
     "mapping",
     metavar="FIELD=COLUMN",
     multiple=True,
-    callback=_pairs,
+    callback=pairs,
     help="The column that holds a field, where it is not the one of its own name; any number of times.",
 )
 @click.option(
@@ -60,7 +60,7 @@ def _pairs(context: click.Context, option: click.Parameter, pairs: tuple[str, ..
     "constants",
     metavar="FIELD=VALUE",
     multiple=True,
-    callback=_pairs,
+    callback=pairs,
     help="The value of a field, the same in every row; any number of times.",
 )
 @click.option(

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from raysel.tune.budget import Budget
     from raysel.tune.run import Selected
 
-_RATES = {"images": 1e-4, "texts": 3e-5}
+RATES = {"images": 1e-4, "texts": 3e-5}
 """Usual peak learning rates of fine-tuning, by modality."""
 _SCORED = 4
 """With at most so many candidates for each that is recalled, every one of them is scored by the proxies."""
 
-_PATIENCE = 900.0
+PATIENCE = 900.0
 """Seconds that a cluster is given to add its first node: a machine in a cloud takes minutes, its image some more."""
 
 
@@ -175,7 +175,7 @@ def select(
         found = read(data, name=name, task=task, inputs=inputs, label=label, metric=metric, seed=seed)
         say(described(found))
         given = {"epochs": epochs, "batch_size": batch_size, "tuning": tuning, "seed": seed}
-        recipe = Recipe(**{**given, "lr": _RATES[found.modality] if lr is None else lr})  # type: ignore[arg-type]
+        recipe = Recipe(**{**given, "lr": RATES[found.modality] if lr is None else lr})  # type: ignore[arg-type]
         facts, left_out = models.screened(
             names,
             modality=found.modality,
@@ -237,7 +237,7 @@ def _run(data: "Data", facts: "Mapping[str, Facts]", wishes: _Wishes) -> tuple[d
             cpus=wishes.cpus,
             facts=facts.values(),
             recipe=wishes.recipe,
-            patience=_PATIENCE if address else 0.0,
+            patience=PATIENCE if address else 0.0,
         )
         say("each trial has " + " and ".join(f"{amount:g} {name.upper()}" for name, amount in resources.items()))
         target = Target(

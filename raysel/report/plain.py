@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from raysel.history import Summary
 from raysel.recall import Shortlist
+from raysel.recall.plan import Plan
 from raysel.replay import Outcome
+from raysel.report.tables import DEVIATIONS
 
 if TYPE_CHECKING:
     from raysel.tune.run import Selected
@@ -31,6 +33,21 @@ def plain_history(summary: Summary) -> dict[str, Any]:
     for name in ("first", "last"):
         plain[name] = None if plain[name] is None else plain[name].isoformat()
     return plain
+
+
+def plain_plan(plan: Plan, *, unit: str) -> dict[str, Any]:
+    """What `raysel history plan --json` prints: the fields of `Plan`, and the unit that regret and gains are in."""
+    scale = 1.0 if unit == DEVIATIONS else plan.scale
+    return {
+        "runs": [asdict(run) | {"gain": scale * run.gain} for run in plan.runs],
+        "regret": scale * plan.regret,
+        "gain": scale * plan.gain,
+        "unit": unit,
+        "seconds": plan.seconds,
+        "measured": plan.measured,
+        "cells": plan.models * plan.datasets,
+        "top_k": plan.top_k,
+    }
 
 
 def plain_selection(selected: "Selected", baselines: Mapping[str, Outcome]) -> dict[str, Any]:

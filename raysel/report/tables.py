@@ -10,6 +10,7 @@ from rich.text import Text
 
 from raysel.history import Summary
 from raysel.recall import Shortlist
+from raysel.recall.plan import Plan
 from raysel.replay import Outcome
 from raysel.report.sparkline import sparkline
 from raysel.report.units import duration, size
@@ -17,6 +18,9 @@ from raysel.report.units import duration, size
 if TYPE_CHECKING:
     from raysel.tune.estimate import Estimate
     from raysel.tune.run import Selected
+
+DEVIATIONS = "deviations"
+"""The unit of gains where datasets have different metrics."""
 
 
 def history_table(summary: Summary) -> Group:
@@ -140,6 +144,31 @@ def plan_table(time: "Estimate | None", stored: int, resources: Mapping[str, flo
             other = time.elsewhere or "hardware that nobody recorded"
             told += f" None of these times was measured on {hardware}: they are of {other}, and say little of it."
     return _titled("Planned", table, told)
+
+
+def runs_table(plan: Plan, *, unit: str) -> Group:
+    """Runs to make next, with what each is expected to gain and to take.
+
+    Args:
+        plan: The runs.
+        unit: Of the gain: the metric that all datasets have, else deviations.
+    """
+    scale = 1.0 if unit == DEVIATIONS else plan.scale
+    columns = ("", "model", "dataset", "gain", "seconds")
+    table = _table(*columns, "", right=("", "gain", "seconds"))
+    for place, run in enumerate(plan.runs, start=1):
+        takes = "-" if run.seconds is None else f"{run.seconds:.0f}"
+        _row(table, str(place), run.model, run.dataset, f"{scale * run.gain:.2g}", takes, "")
+    told = (
+        f"{plan.measured} of {plan.models * plan.datasets} cells are measured. With these beliefs the best of "
+        f"{plan.top_k} recalled is expected to lose {scale * plan.regret:.3g} to the best of all on a new dataset, and "
+        f"{scale * plan.gain:.2g} less after the plan (unit: {unit})."
+    )
+    if plan.seconds:
+        hours = plan.seconds / 3600
+        told += f" It takes {hours:.3g} h of runs, one after the other: {scale * plan.gain / hours:.2g} less an hour."
+    told += " A gain is an expectation over many targets, not a promise for one; each run has its share of it."
+    return _titled(f"Planned: {len(plan.runs)} runs", table, told)
 
 
 def _table(*columns: str, right: Sequence[str]) -> Table:

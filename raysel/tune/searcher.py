@@ -273,8 +273,7 @@ class RecallSearcher(Searcher):
 
     def _recorded(self, proxy: str) -> dict[tuple[str, str], float]:
         """The proxy's scores in the history, the target's left out."""
-        scores = self._history.proxy_scores(proxy)
-        return {key: value for key, value in scores.items() if key[1] != self._target.name}
+        return {at: value for at, value in self._history.proxy_scores(proxy).items() if at[1] != self._target.name}
 
     def _warn_if_cut(self, num_samples: int) -> None:
         wanted = min(self._top_k, len(self._known)) * self._configs_per_model

@@ -37,6 +37,7 @@ def select(folder: Path, change: str, *, patience: float = 250) -> dict[str, Any
     return dict(answer)
 
 
+@pytest.mark.slow
 def test_trials_spread_over_the_nodes_that_have_gpus(tmp_path: Path) -> None:
     assert len(select(tmp_path, "none")["nodes"]) == 2
 

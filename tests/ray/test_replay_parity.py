@@ -69,7 +69,7 @@ def trend(history: History, method: str) -> tuple[RecallSearcher, TrendScheduler
 
 
 @pytest.mark.parametrize("method", ["default", "paper"])
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_synchronous_selection(tmp_path: Path, method: str, workers: int) -> None:
     history, table = wandering(tmp_path)
     found = live(tmp_path, table, *trend(history, method), max_concurrent_trials=workers)

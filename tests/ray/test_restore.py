@@ -44,9 +44,8 @@ def outcome(folder: Path) -> dict[str, tuple[str, float]]:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize(
-    "kill_after", [5, pytest.param(11, marks=pytest.mark.slow), pytest.param(13, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kill_after", [5, 11, 13])
 def test_a_killed_driver_goes_on_where_it_was(tmp_path: Path, kill_after: int) -> None:
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     for folder in (undisturbed, disturbed):

@@ -14,6 +14,9 @@ from urllib.request import urlopen
 import pyarrow.fs as pafs
 import pytest
 
+# Models of the tests are so small that more threads only stand in each other's way; read when torch is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def public_data() -> Path:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from raysel.cli.out import Out
 from raysel.cli.output import console, json_option, print_json, say
 from raysel.cli.session import check_address, check_everywhere, check_kept, check_sent, session
 from raysel.errors import HistoryNotFoundError, OptionError
 
 if TYPE_CHECKING:
+    from raysel.cli.out import Out
     from raysel.finetune import Data
     from raysel.history import History
     from raysel.models import Facts
@@ -39,7 +39,7 @@ class _Wishes:
     """What was asked for on the command line, beside the data and the models."""
 
     history: str
-    out: Out
+    out: "Out"
     storage: str
     method: str
     proxies: tuple[str, ...]
@@ -160,6 +160,7 @@ def select(
     `over_budget` (whether the budget ended it) and `left_out` (by model, why). With --dry-run: `shortlist`,
     `resources`, `hardware`, `seconds` (least, likely, most, or null), `storage_bytes` and `left_out`.
     """
+    from raysel.cli.out import Out  # as heavy as pyarrow
     from raysel.tune.budget import Budget
 
     spend = None if budget is None else Budget.parse(budget)
@@ -424,7 +425,7 @@ def _key(config: Mapping[str, Any], data: "Data") -> str:
     return key_of(config, fingerprint=data.fingerprint, revision=models.revision(str(config["model"])))
 
 
-def _finished(out: Out) -> Path | None:
+def _finished(out: "Out") -> Path | None:
     """Where finished runs are kept, which trials must find as files."""
     return None if out.folder is None else out.folder / "finished"
 

@@ -1,6 +1,8 @@
 """What is refused before anything is trained."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,33 @@ def test_a_file_that_a_node_lacks_is_told_with_the_node(tmp_path: Path) -> None:
             check_everywhere([str(tmp_path / "a.png"), mine])
     finally:
         ray.shutdown()
+
+
+LISTENING = """
+import psutil
+from raysel.cli.session import session
+with session(None, cpus=1):
+    import ray
+    ray.get(ray.remote(lambda: None).remote())
+    me = psutil.Process()
+    for process in (me, *me.children(recursive=True)):
+        for connection in process.net_connections("inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                print(connection.laddr.ip)
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_ray_of_ones_own_listens_on_the_loopback_interface_alone(tmp_path: Path) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", LISTENING],
+        env={**kept, "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert set(done.stdout.split()) <= {"127.0.0.1", "::1"}
+    assert done.stdout, "something listens"

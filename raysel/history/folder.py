@@ -33,7 +33,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from raysel.errors import CorruptPartError, HistoryError, OptionError
-from raysel.history.pages import unpacked_bytes
+from raysel.history.claims import Chunk, row_groups, unpacked_bytes
 from raysel.history.tables import TABLES, Table
 
 MARKER = "raysel-history.json"
@@ -328,7 +328,9 @@ class Folder:
             with self._opened(path) as file:
                 if file.size() > _MAX_PART_BYTES:
                     raise ValueError(f"it has {file.size():,} bytes, more than {_MAX_PART_BYTES:,}")
-                rows: pa.Table = _checked(file, [], far=not self._renames).read()
+                far = not self._renames
+                _checked(file, far=far)
+                rows: pa.Table = _parquet(file, [], far=far).read()
                 rows.validate(full=True)
                 return rows
         except FileNotFoundError:
@@ -457,7 +459,8 @@ def _wanted(rows: pa.Table, where: Where | None) -> pa.Table:
 
 def _decoded(table: Table, file: pa.NativeFile, columns: Sequence[str], where: Where | None, *, far: bool) -> pa.Table:
     """What is wanted of a file; one that is far off is read in few large pieces."""
-    parquet = _checked(file, [column.name for column in table.columns if column.is_text], far=far)
+    groups = _checked(file, far=far)
+    parquet = _parquet(file, [column.name for column in table.columns if column.is_text], far=far)
     rows = parquet.metadata.num_rows
     if not 0 <= rows <= PART_ROWS:
         raise ValueError(f"it claims {rows:,} rows, but a part has at most {PART_ROWS:,}")
@@ -476,8 +479,8 @@ def _decoded(table: Table, file: pa.NativeFile, columns: Sequence[str], where: W
     if where is None:
         data = parquet.read(columns=present)
     else:
-        groups = _groups_with(parquet, where)
-        found = (_wanted(parquet.read_row_group(group, columns=present), where) for group in groups)
+        may = _groups_with(groups, where)
+        found = (_wanted(parquet.read_row_group(group, columns=present), where) for group in may)
         data = pa.concat_tables([table.empty.select(present), *found])
     data.validate(full=True)
     arrays = [
@@ -490,18 +493,23 @@ def _decoded(table: Table, file: pa.NativeFile, columns: Sequence[str], where: W
     return pa.table(arrays, names=[name for name in table.names if name in columns])
 
 
-def _checked(file: pa.NativeFile, texts: Sequence[str], *, far: bool) -> pq.ParquetFile:
-    """A Parquet file that unpacks to no more than it may, with these columns dictionary-encoded where they are.
+def _checked(file: pa.NativeFile, *, far: bool) -> list[list[Chunk]]:
+    """The row groups of a Parquet file that unpacks to no more than it may.
 
     Of one that is far off the footer is believed: asking each page would cost a request.
     """
+    groups = row_groups(file)
+    unpacked = sum(chunk.unpacked for group in groups for chunk in group) if far else unpacked_bytes(file, groups)
+    most = max(_UNPACKED_BYTES, _UNPACKED_TIMES * file.size())
+    if unpacked > most:
+        raise ValueError(f"it unpacks to {unpacked:,} bytes, more than {most:,}")
+    return groups
+
+
+def _parquet(file: pa.NativeFile, texts: Sequence[str], *, far: bool) -> pq.ParquetFile:
+    """A file with these columns dictionary-encoded where it has them; one that is far off is read in large pieces."""
     limits = {"thrift_string_size_limit": _MAX_JSON_BYTES, "thrift_container_size_limit": _MAX_FOOTER_ITEMS}
     metadata = pq.ParquetFile(file, **limits).metadata
-    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
-    unpacked = sum(group.total_byte_size for group in groups) if far else unpacked_bytes(file, metadata)
-    most = max(_UNPACKED_BYTES, _UNPACKED_TIMES * file.size())
-    if not 0 <= unpacked <= most:
-        raise ValueError(f"it unpacks to {unpacked:,} bytes, more than {most:,}")
     return pq.ParquetFile(
         file,
         metadata=metadata,
@@ -512,16 +520,15 @@ def _checked(file: pa.NativeFile, texts: Sequence[str], *, far: bool) -> pq.Parq
     )
 
 
-def _groups_with(parquet: pq.ParquetFile, where: Where) -> list[int]:
+def _groups_with(groups: Sequence[Sequence[Chunk]], where: Where) -> list[int]:
     """The row groups whose least and greatest value do not rule out that a wanted one is there."""
-    name, wanted = where[0], sorted(where[1])
-    place = parquet.schema_arrow.names.index(name)
+    wanted = sorted(value.encode() for value in where[1])  # in the order of the texts
     found = []
-    for group in range(parquet.metadata.num_row_groups):
-        known = parquet.metadata.row_group(group).column(place).statistics
-        if known is not None and known.has_min_max:
-            first = bisect_left(wanted, known.min)
-            if first == len(wanted) or wanted[first] > known.max:
+    for number, group in enumerate(groups):
+        known = next((chunk for chunk in group if chunk.name == where[0]), None)
+        if known is not None and known.least is not None and known.greatest is not None:
+            first = bisect_left(wanted, known.least)
+            if first == len(wanted) or wanted[first] > known.greatest:
                 continue
-        found.append(group)
+        found.append(number)
     return found

@@ -8,7 +8,7 @@ fitted by turns, p and q pulled towards what size lets expect: for a dataset in 
 as the parameters of the others tell.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -34,6 +34,8 @@ def expected_seconds(
 ) -> FloatArray | None:
     """(n_models, n_datasets) seconds of a completed run; `None` where no run on record has any.
 
+    Seconds of different hardware say nothing of one another: those of the hardware with the most runs count.
+
     Args:
         curves: The runs on record; the completed ones with seconds are told from.
         models: Of these models, which need not be on record.
@@ -49,8 +51,11 @@ def expected_seconds(
     [[11.0, 94.0], [20.0, 173.0]]
     """
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for run in curves:
-        if run.status == "completed" and run.seconds is not None and len(run.seconds) and run.seconds[-1] > 0:
+    timed = [run for run in curves if run.status == "completed" and run.seconds is not None and len(run.seconds)]
+    made = Counter(run.hardware for run in timed)
+    most = max(sorted(made), key=made.__getitem__, default="")
+    for run in timed:
+        if run.hardware == most and run.seconds is not None and run.seconds[-1] > 0:
             found[run.model, run.dataset].append(float(run.seconds[-1]))
     if not found:
         return None

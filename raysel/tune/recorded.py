@@ -6,6 +6,8 @@ from typing import Any
 
 from raysel.target import Target
 
+_THEN, _LONGEST = ", then ", 500  # characters that a history takes
+
 
 @dataclass(kw_only=True)
 class RecordedRun:
@@ -23,6 +25,7 @@ class RecordedRun:
         points: Not in the history yet: step, split, value and seconds.
         due: Whether anything is not in the history yet.
         reused: Whether it only tells again of a run that is on record.
+        hardware: What its seconds were spent on, in the order that it came there; empty where nobody says.
     """
 
     model: str
@@ -36,11 +39,18 @@ class RecordedRun:
     points: list[dict[str, Any]] = field(default_factory=list)
     due: bool = True
     reused: bool = False
+    hardware: str = ""
 
     def note(self, point: dict[str, Any]) -> None:
         """Keep a point in place of one at the same step: a run that is cut off may make a step twice."""
         at = (point["step"], point["split"])
         self.points = [*(known for known in self.points if (known["step"], known["split"]) != at), point]
+
+    def computes_on(self, hardware: str) -> None:
+        """It reported from there. Seconds on several kinds, as after a restart elsewhere, are those of none of them."""
+        before = self.hardware.split(_THEN) if self.hardware else []
+        if hardware not in before:
+            self.hardware = _THEN.join([*before, hardware])[:_LONGEST]
 
     def complete(self) -> None:
         """It ended by itself: with nothing more to show, even before its last step."""
@@ -64,6 +74,7 @@ class RecordedRun:
             "fingerprint": target.fingerprint,
             "config": self.config,
             "seed": self.seed,
+            "hardware": self.hardware,
             "status": self.status,
             "reason": self.reason,
             "planned_steps": self.planned_steps,

@@ -45,7 +45,8 @@ class HistoryRecorder(Callback):
     Raises:
         OptionError: If an option breaks its rule.
 
-    A trial's `test_<metric>` is recorded beside its validation score wherever it reports one. Seconds are what it
+    A trial's `test_<metric>` is recorded beside its validation score wherever it reports one, and `hardware` beside its
+    seconds (`raysel.finetune.hardware.hardware_here` says it; raysel's own trainables report it). Seconds are what it
     reports as `seconds`, else Tune's `time_total_s`, which counts the start of each process in. A trial that reports
     `reused` only tells again of a run that is on record, and is not recorded.
     """
@@ -108,6 +109,8 @@ class HistoryRecorder(Callback):
         if step <= run.last_step:  # made again after a restart, or backwards: the first report counts
             return
         run.last_step = step
+        if isinstance(hardware := result.get("hardware"), str) and hardware:
+            run.computes_on(hardware)
         for split, key in (("val", self._scored_by()), ("test", f"test_{self._scored_by()}")):
             value = result.get(key)
             if value is not None and math.isfinite(value):

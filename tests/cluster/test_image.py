@@ -99,3 +99,10 @@ def test_every_file_is_explained() -> None:
 def test_links_are_alive(link: str) -> None:
     headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", README, re.MULTILINE)}
     assert link.startswith("https://") or link.removeprefix("#") in headings, link
+
+
+def test_the_limit_of_a_submitted_folder_is_the_one_that_ray_has() -> None:
+    from ray._private.runtime_env.packaging import GCS_STORAGE_MAX_SIZE
+
+    assert f"Over {GCS_STORAGE_MAX_SIZE >> 20} MiB `ray job submit` refuses" in README
+    assert f"{GCS_STORAGE_MAX_SIZE >> 20} MiB" in (ROOT / "raysel" / "cli" / "session.py").read_text()

@@ -1,5 +1,7 @@
 """What runs that nobody made yet would take."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,12 @@ def test_a_model_times_a_dataset() -> None:
 def test_repeated_runs_count_by_their_median() -> None:
     known = [curve("a", "x", seconds) for seconds in (10.0, 11.0, 5000.0)]
     assert expected_seconds(known, ["a"], ["x"]) == pytest.approx(np.array([[11.0]]))
+
+
+def test_seconds_of_other_hardware_are_not_mixed_in() -> None:
+    known = [curve("a", "x", seconds) for seconds in (10.0, 11.0, 12.0)]
+    slower = [replace(curve("a", "x", seconds), hardware="1 x a processor") for seconds in (5000.0, 6000.0)]
+    assert expected_seconds([*slower, *known], ["a"], ["x"]) == pytest.approx(np.array([[11.0]]))
 
 
 def test_what_is_new_is_told_by_its_size() -> None:

@@ -105,3 +105,21 @@ def test_a_step_counts_once_and_forwards(tmp_path: Path, reports: list[tuple[flo
         report(kept, one, epoch, accuracy)
     kept.publish()
     assert recorded(history) == counted
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ([None, None], ""),
+        (["1 x A10G", "1 x A10G"], "1 x A10G"),
+        (["1 x A10G", "1 x T4", "1 x A10G"], "1 x A10G, then 1 x T4"),
+        ([7, "x" * 600], "x" * 500),
+    ],
+)
+def test_seconds_are_kept_with_what_they_were_spent_on(tmp_path: Path, told: list[object], kept: str) -> None:
+    history, one = History.create(tmp_path / "history"), trial()
+    to = recorder(history)
+    to.setup()
+    for epoch, hardware in enumerate(told, start=1):
+        to.on_trial_result(1, [one], one, {"epoch": epoch, "accuracy": 0.5, "seconds": 1.0, "hardware": hardware})
+    assert [curve.hardware for curve in history.curves()] == [kept]

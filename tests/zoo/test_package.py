@@ -50,6 +50,16 @@ def test_sizes() -> None:
     assert sum(_size(zoo.history_path(inputs)) for inputs in get_args(zoo.Inputs)) < 2 * MEGABYTE
 
 
+def test_what_ships_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by workers, which run elsewhere: it comes with the package that each node has installed."""
+    monkeypatch.chdir(tmp_path)
+    package = Path(zoo.__file__).resolve().parent
+    for model in ALL:
+        assert (zoo.checkpoint_path(model) / "config.json").is_file()
+        assert zoo.checkpoint_path(model).resolve().is_relative_to(package)
+    assert all(Path(zoo.history_path(inputs)).resolve().is_relative_to(package) for inputs in get_args(zoo.Inputs))
+
+
 def test_a_history_of_benchmarks_has_never_seen_a_target(tmp_path: Path, inputs: zoo.Inputs, history: History) -> None:
     copy = zoo.benchmark_history(tmp_path / "history", inputs)
     assert set(copy.runs()["dataset"]) == set(copy.datasets()["dataset"]) == set(zoo.benchmarks(inputs))

@@ -54,8 +54,9 @@ target. *within*: how often the standing is within one and two of the stated dev
 *Recall*: of the hidden models that are among the best three on the target, the share that is recalled among the K, and
 what the best of the K loses to the best of all, as a part of what a model at random loses. *one*: one of the best three
 hidden, each in turn. `as average`: hidden models have names that say nothing. `explore`: at least that share of the K
-is for models without history. *to as average*: paired over targets, below 0 is better; **bold** where the bootstrap
-95 % interval over targets has not 0 in it.
+is for models without history; where one model is hidden, which is one of the best, that one is it, so what exploring
+costs is told by the rows of 10 and 30 % alone. *to as average*: paired over targets, below 0 is better; **bold** where
+the bootstrap 95 % interval over targets has not 0 in it.
 
 """
 

@@ -314,6 +314,11 @@ class History:
         """What is known of datasets, one row each."""
         return self._plain("datasets")
 
+    def of_task(self, task: str) -> frozenset[str]:
+        """The datasets with this type of output (`classification`, ...), and those of which none is recorded."""
+        rows = self.datasets()
+        return frozenset(rows["dataset"][rows["task"].isin((task, ""))])
+
     def proxies(self) -> pd.DataFrame:
         """The proxy scores, one row a model, revision, dataset, fingerprint, proxy and version."""
         return self._scored(True)

@@ -96,10 +96,12 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
     recalled = sum(entry.cluster is not None for entry in entries[: evidence.top_k])
     # One model cannot be diverse, and where all with history are recalled there is nothing to choose.
     choice = 1 < recalled < len(seen)
-    better, tried = gain(z, top_k=evidence.top_k, seed=evidence.seed) if choice else (0.0, 0)
+    # Which models are good for different reasons is told by datasets of the target's type alone.
+    kind = [j for j, name in enumerate(matrix.datasets) if evidence.alike is None or name in evidence.alike]
+    better, tried = gain(z[:, kind], top_k=evidence.top_k, seed=evidence.seed) if choice else (0.0, 0)
     if better > 0:
-        entries = _diversified(entries, evidence, z)
-    entries = _explored(entries, evidence)
+        entries = _diversified(entries, evidence, z[:, kind])
+    entries = _widened(_explored(entries, evidence), evidence, q, trust)
     return entries, _regime(evidence, trust, better, tried)
 
 
@@ -165,6 +167,26 @@ def _explored(entries: list[Recalled], evidence: Evidence) -> list[Recalled]:
         *(entry for entry in recalled if entry.model not in out),
         *(replace(entry, reason=entry.reason + why) for entry in new[: len(taken)]),
         *(entry for entry in recalled if entry.model in out),
+        *(entry for entry in rest if entry.model not in taken),
+    ]
+
+
+def _widened(
+    entries: list[Recalled], evidence: Evidence, q: dict[str, dict[str, float]], trust: Trust
+) -> list[Recalled]:
+    """The recalled, and behind them as many more as are wanted: the best by what the proxies say without history."""
+
+    def said(entry: Recalled) -> float:
+        source = {proxy: entry.model if entry.model in q[proxy] else entry.representative for proxy in entry.proxies}
+        return sum(trust.alone[proxy] * q[proxy][str(model)] for proxy, model in source.items())
+
+    recalled, rest = entries[: evidence.top_k], entries[evidence.top_k :]
+    more = sorted(rest, key=lambda entry: -round(said(entry), 12))[: evidence.wider]
+    taken = {entry.model for entry in more}
+    why = "; recalled by what its proxies say alone, as the target is like no benchmark"
+    return [
+        *recalled,
+        *(replace(entry, reason=entry.reason + why) if entry.proxies else entry for entry in more),
         *(entry for entry in rest if entry.model not in taken),
     ]
 

@@ -26,6 +26,8 @@ class Evidence:
         top_k: How many models are recalled.
         seed: Seeds what is drawn.
         kinship: Where those without history are expected to stand, by what is known of them.
+        alike: The datasets whose finals models are compared by; `None` for all.
+        wider: How many more are to be recalled, by the proxies alone, as the target is like no benchmark.
         explored: How many of the recalled, at least, are to be without history, where there are as many.
     """
 
@@ -38,6 +40,8 @@ class Evidence:
     top_k: int
     seed: int
     kinship: Kinship = field(default_factory=Kinship)
+    alike: frozenset[str] | None = None
+    wider: int = 0
     explored: int = 0
 
     @property

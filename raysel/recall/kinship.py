@@ -95,7 +95,7 @@ def kinship(
         seed: Draws the known models that are looked at, where there are more than 5,000.
 
     Returns:
-        Nobody is placed where fewer than `MIN_MODELS` have runs.
+        Nobody is placed where fewer than `MIN_MODELS` have runs, or all of those stand alike.
 
     >>> names = [f"{maker}/net-{size}" for maker in ("good", "bad") for size in "abc"]
     >>> values = np.array([[0.9, 0.8], [0.8, 0.9], [0.9, 0.9], [0.2, 0.1], [0.1, 0.2], [0.1, 0.1]])
@@ -117,6 +117,8 @@ def kinship(
     count, total = measured.sum(axis=1), np.nansum(z, axis=1)
     m = total / count
     v = float(np.mean(m**2))
+    if v < 1e-12:
+        return Kinship()
     noise = within(z) / count
     revisions = _revisions([*names, *new], len(names))
     share, kernel = _best(kernels, revisions, m, v, noise)

@@ -1,6 +1,6 @@
 """Coarse recall as pure functions of values: cluster the zoo, say whom to score, rank the candidates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from math import isfinite
 from typing import Literal, Protocol, get_args
@@ -15,10 +15,14 @@ from raysel.recall.clustering import Clustering
 from raysel.recall.evidence import PROPAGATIONS, Evidence, Propagate
 from raysel.recall.front import EXACT, Front, front
 from raysel.recall.kinship import Facts, Kinship, kinship
+from raysel.recall.resemblance import resemblance
 from raysel.recall.shortlist import Recalled, Shortlist
 
 EXPLORE = 0.0
 """The share of a shortlist that models without history have by default, whatever is expected of them."""
+
+WIDER = 0.5
+"""By what share of itself a shortlist widens for a target that is like no benchmark."""
 
 Method = Literal["default", "paper"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -36,7 +40,13 @@ class _Rules(Protocol):
 _RULES: dict[str, _Rules] = {"default": default, "paper": paper}
 
 
-def cluster(matrix: PerformanceMatrix, *, method: Method = "default", tau: float | None = None) -> Clustering:
+def cluster(
+    matrix: PerformanceMatrix,
+    *,
+    method: Method = "default",
+    tau: float | None = None,
+    alike: Collection[str] | None = None,
+) -> Clustering:
     """Cluster the models of a history by what they scored.
 
     Models on which nothing was measured are left out, and so are, by `default`, those beyond the front of a zoo of more
@@ -47,6 +57,8 @@ def cluster(matrix: PerformanceMatrix, *, method: Method = "default", tau: float
         method: `default` compares z-scores, so that columns may be on any scale; `paper` compares scores in [0, 1].
         tau: The linkage distance up to which clusters merge; by default the method's own cut: `default` has a cluster
             to every four models, `paper` the one with the best silhouette.
+        alike: The datasets that models are compared on, those with the target's type of output; by default all. Where
+            the matrix has none of them each model is a cluster of its own.
 
     Raises:
         UnknownNameError: If the method is unknown.
@@ -59,7 +71,11 @@ def cluster(matrix: PerformanceMatrix, *, method: Method = "default", tau: float
     """
     rules = _rules(method)
     matrix, _ = _compared(matrix, method)
-    numbers, tau = rules.grouped(matrix, tau)
+    compared = _on(matrix, alike)
+    if compared.datasets or not matrix.models:
+        numbers, tau = rules.grouped(compared, tau)
+    else:
+        numbers, tau = np.arange(len(matrix.models)), 0.0
     groups: list[list[str]] = [[] for _ in range(numbers.max(initial=-1) + 1)]
     for model, number in zip(matrix.models, numbers, strict=True):
         groups[number].append(model)
@@ -110,6 +126,7 @@ def rank(
     recorded: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
     facts: Facts | None = None,
     explore: float = EXPLORE,
+    alike: Collection[str] | None = None,
     tau: float | None = None,
     seed: int = 0,
 ) -> Shortlist:
@@ -136,6 +153,9 @@ def rank(
             among models of which only the front is given).
         explore: The share of the shortlist, from 0 to 1, that `default` gives to models without history at the least,
             to those that may be best by what is not known of them.
+        alike: As for `cluster`. By `default`, for a target that is like none of the benchmarks (their outputs are of
+            another type, or its proxy scores go with nobody's finals: `raysel.recall.resemblance`) half as many models
+            again are recalled, by the proxies alone.
         tau: As for `cluster`.
         seed: For the order of candidates of which nothing at all is known, and what else is drawn.
 
@@ -176,8 +196,10 @@ def rank(
     if method == "paper" and len(scores) > 1:
         raise OptionError("proxy_scores", list(scores), "of one proxy for the paper's method")
     clustering, unseen = _split(
-        rules, matrix, candidates, clustering or cluster(matrix, method=method, tau=tau), method
+        rules, matrix, candidates, clustering or cluster(matrix, method=method, tau=tau, alike=alike), method
     )
+    unlike = _unlike(matrix, scores, recorded or {}, alike) if method == "default" else ""
+    wider = round(WIDER * top_k) if unlike else 0
     shuffled = [unseen[i] for i in np.random.default_rng(seed).permutation(len(unseen))]
     entries, regime = rules.rank(
         Evidence(
@@ -190,14 +212,19 @@ def rank(
             recorded={proxy: (recorded or {}).get(proxy, {}) for proxy in scores},
             top_k=top_k,
             explored=round(explore * top_k),
+            alike=None if alike is None else frozenset(alike),
+            wider=wider,
             seed=seed,
         )
     )
+    if unlike and len(entries) > top_k:
+        more = min(wider, len(entries) - top_k)
+        regime += f" {unlike}: {more} more are recalled{', by the proxies alone' if scores else ''}."
     if top_k > len(entries):
         regime += f" All {len(entries)} are recalled, fewer than the {top_k} asked for."
     return Shortlist(
         method=method,
-        entries=tuple(entries[:top_k]),
+        entries=tuple(entries[: top_k + wider]),
         clusters=clustering.clusters,
         proxies=tuple(scores),
         regime=regime,
@@ -257,6 +284,42 @@ def _kinship(whole: PerformanceMatrix, unseen: list[str], facts: Facts | None, s
         return Kinship()
     known = _canonical(whole)
     return kinship(known.models, known.values, unseen, facts=facts, seed=seed)
+
+
+def _on(matrix: PerformanceMatrix, datasets: Collection[str] | None) -> PerformanceMatrix:
+    """The matrix on some datasets, with a row for every model."""
+    columns = [j for j, name in enumerate(matrix.datasets) if datasets is None or name in datasets]
+    if len(columns) == len(matrix.datasets):
+        return matrix
+    part = PerformanceMatrix(
+        models=matrix.models,
+        datasets=tuple(matrix.datasets[j] for j in columns),
+        values=matrix.values[:, columns],
+        lower_is_better=tuple(matrix.lower_is_better[j] for j in columns),
+    )
+    return Front(**vars(part), z=matrix.z[:, columns], beyond=matrix.beyond) if isinstance(matrix, Front) else part
+
+
+def _unlike(
+    matrix: PerformanceMatrix,
+    scores: Mapping[str, Mapping[str, float]],
+    recorded: Mapping[str, Mapping[tuple[str, str], float]],
+    alike: Collection[str] | None,
+) -> str:
+    """Why the target is like no benchmark dataset; empty where a proxy says that it is like one, or nothing tells."""
+    if not matrix.datasets:
+        return ""
+    if alike is not None and not set(alike) & set(matrix.datasets):
+        return "The target is like no benchmark dataset, since none has its type of output"
+    found = {proxy: resemblance(matrix, of, recorded.get(proxy, {})) for proxy, of in scores.items()}
+    told = {proxy: like for proxy, like in found.items() if like is not None}
+    if not told or not all(like.none for like in told.values()):
+        return ""
+    proxy, like = next(iter(told.items()))
+    return (
+        f"The target is like no benchmark dataset, since {proxy} goes best with the finals on {like.nearest}, and with "
+        f"a correlation of {like.correlation:+.2f} alone (chance {like.chance:.2f})"
+    )
 
 
 def _standing(rules: _Rules, matrix: PerformanceMatrix) -> dict[str, float]:

@@ -27,6 +27,7 @@ class Snapshot(History):
         self._curves = tuple(super().curves())
         self._matrix = super().matrix()
         self._proxies, self._models = super().proxies(), super().models()
+        self._datasets = super().datasets()
         self._described = super().described(self._models["model"])
         self._scores = {name: super(Snapshot, self).proxy_scores(name) for name in sorted(set(self._proxies["proxy"]))}
         self._groups: dict[str, frozenset[str]] = {}
@@ -86,6 +87,10 @@ class Snapshot(History):
     def described(self, models: Iterable[str]) -> dict[str, Described]:
         """As of the history."""
         return {model: self._described[model] for model in models if model in self._described}
+
+    def datasets(self) -> pd.DataFrame:
+        """As of the history."""
+        return self._datasets
 
     def proxies(self) -> pd.DataFrame:
         """As of the history."""

@@ -2,12 +2,11 @@
 
 import pandas as pd
 
-from raysel.history import Described, History
+from raysel.history import Described
 from raysel.replay.snapshot import Snapshot
 
 
-def test_of_the_models_asked_for(tmp_path):
-    history = History.create(tmp_path / "history")
+def test_of_the_models_asked_for(history):
     table = pd.DataFrame(
         {
             "model": ["a", "b", "c"],
@@ -26,6 +25,15 @@ def test_of_the_models_asked_for(tmp_path):
     assert history.described(["b", "a", "unheard of"]) == expected
     assert Snapshot(history).described(["b", "a", "unheard of"]) == expected
     assert history.described([]) == {}
+
+
+def test_datasets_by_their_type_of_output(history):
+    assert history.of_task("regression") == frozenset()
+    tasks = pd.DataFrame({"dataset": ["c", "r", "unknown"], "task": ["classification", "regression", ""]})
+    history.append(datasets=tasks)
+    assert history.of_task("classification") == {"c", "unknown"}
+    assert history.of_task("regression") == {"r", "unknown"}
+    assert history.of_task("ranking") == {"unknown"}
 
 
 def test_where_words_end():

@@ -85,6 +85,11 @@ def test_nobody_is_placed(models, new):
     assert (found.placed, found.share, found.elsewhere) == ({}, 0.0, {})
 
 
+@pytest.mark.parametrize("values", [np.ones((6, 3)), np.tile([[1.0, -1.0], [-1.0, 1.0]], (3, 1))])
+def test_nobody_is_placed_where_all_stand_alike(values):
+    assert kinship([*"abcdef"], values, ["x"]).placed == {}
+
+
 @pytest.mark.parametrize("names", [["-", "+", "*", "/", "=", "!"], [" ", "  ", "   ", "    ", "\t", "\n"], [*"abcdef"]])
 def test_names_without_words(names):
     found = kinship(names[:5], np.arange(10.0).reshape(5, 2), names[5:])

@@ -323,7 +323,8 @@ def _gaps(m: FloatArray, top_k: int) -> FloatArray:
     last, best_left = ranked[top_k - 1], ranked[top_k]
     among = np.zeros(len(m), bool)
     among[np.argsort(-m, kind="stable")[:top_k]] = True
-    return np.abs(m - np.where(among, best_left, last))
+    gaps: FloatArray = np.abs(m - np.where(among, best_left, last))
+    return gaps
 
 
 def _gain(gap: FloatArray, deviation: FloatArray) -> FloatArray:
@@ -331,7 +332,9 @@ def _gain(gap: FloatArray, deviation: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(deviation > 0, gap / deviation, np.inf)
     never = np.isinf(ratio)
-    return deviation * np.exp(-0.5 * ratio**2) / np.sqrt(2 * np.pi) - np.where(never, 0.0, gap) * ndtr(-ratio)
+    density = np.exp(-0.5 * ratio**2) / np.sqrt(2 * np.pi)
+    gain: FloatArray = deviation * density - np.where(never, 0.0, gap) * ndtr(-ratio)
+    return gain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -365,9 +368,10 @@ class _Path:
     def shares(self, gap: FloatArray, nth: IntArray) -> FloatArray:
         """(n_runs,) what part of the gain each run brings, after those of its model before it; they sum to 1."""
         gained = _gain(gap[:, None], np.sqrt(np.maximum(self.variance[:, :1] - self.variance, 0.0)))
-        brought: FloatArray = np.diff(gained, axis=1)[nth[:, 0], nth[:, 1]]
-        total = brought.sum()
-        return brought / total if total > 0 else np.full(len(nth), 1 / max(1, len(nth)))
+        brought = np.diff(gained, axis=1)[nth[:, 0], nth[:, 1]]
+        total = float(brought.sum())
+        shares: FloatArray = brought / total if total > 0 else np.full(len(nth), 1 / max(1, len(nth)))
+        return shares
 
 
 def _path(believed: Belief, rows: IntArray, price: FloatArray, rng: np.random.Generator) -> _Path:
@@ -415,7 +419,8 @@ def _chosen(
     nth = np.stack([best_first // max(1, length), place[best_first]], axis=1)
     if seconds is None:
         return nth[:runs]
-    taken, over = [], set()
+    taken: list[tuple[int, int]] = []
+    over: set[int] = set()
     for i, p in nth.tolist():
         if i not in over and price[i, p] <= seconds:
             taken.append((i, p))

@@ -27,6 +27,9 @@ r, whatever comes out, so the expected gain for the sum over the K is
 the knowledge gradient (Frazier, Powell, Dayanik 2008). A single run is often worth nothing where several together are
 worth much, so a run counts for the best rate, over the runs of its model that come with it, of gain per second (their
 KG(*), Frazier and Powell 2010). Within a plan means stay as believed, since what will come out is not known.
+
+Gains are expectations under these beliefs. Where models are good for different reasons, which one factor does not have,
+regret is larger than expected, and so may be the gain; ranking by it does not suffer.
 """
 
 from collections.abc import Iterable

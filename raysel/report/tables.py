@@ -168,8 +168,8 @@ def runs_table(plan: Plan, *, unit: str) -> Group:
         hours = plan.seconds / 3600
         told += f" It takes {hours:.3g} h of runs, one after the other: {scale * plan.gain / hours:.2g} less an hour."
     told += (
-        " A gain is an expectation over many targets, not a promise for one, and may be off by a factor of two or more; "
-        "each run has its share of it."
+        " A gain is an expectation over many targets, not a promise for one, and may be off by a factor of two or "
+        "more. Each run has its share."
     )
     return _titled(f"Planned: {len(plan.runs)} runs", table, told)
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,12 +23,11 @@ _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 def _budget(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int | None, float | None]:
     """A number of runs, or seconds of them."""
     found = re.fullmatch(r"(\d+)(?: *runs?)?|(\d+(?:\.\d+)?) *(s|min|h)", value.strip())
-    runs, amount, unit = found.groups() if found else ("0", None, None)
-    if amount is not None and float(amount) > 0:
-        return None, float(amount) * _UNITS[unit]
-    if runs is None or not int(runs):
-        raise OptionError("budget", value, "a number of runs such as 40, or an amount of time such as 45min or 10h")
-    return int(runs), None
+    if found and found[1] and int(found[1]):
+        return int(found[1]), None
+    if found and found[2] and float(found[2]):
+        return None, float(found[2]) * _UNITS[found[3]]
+    raise OptionError("budget", value, "a number of runs such as 40, or an amount of time such as 45min or 10h")
 
 
 @click.command()
@@ -57,6 +56,9 @@ def plan(
     A run is worth making if it may change which models are recalled: of a model that stands near the line between the
     recalled and the rest, or of which little is known. Models and datasets need no run on record: `--models` takes new
     names. What has failed before, and was not repeated, is not planned.
+
+    Where little is on record yet, running every model on the same few datasets is as good or better, as replays show
+    (benchmarks/results/plan.md); and gains may be off by a factor of two or more.
 
     Seconds are told from runs on record that have them; a model is taken to be as slow everywhere as it was elsewhere,
     a new one as slow as its size lets expect. `raysel history record` makes the runs.
@@ -108,9 +110,9 @@ def plan(
         console().print(runs_table(found, unit=unit))
 
 
-def _named(kind: str, patterns: Iterable[str], known: set[str], *, new: bool) -> list[str]:
+def _named(kind: str, patterns: Sequence[str], known: set[str], *, new: bool) -> list[str]:
     """What the patterns stand for; all that is known without any."""
-    patterns, found = list(patterns), []
+    found: list[str] = []
     for pattern in patterns:
         matched = sorted(name for name in known if name == pattern or fnmatchcase(name, pattern))
         if not matched and new:

@@ -13,7 +13,7 @@ import click
 from raysel.cli.history import pairs
 from raysel.cli.output import json_option, print_json, say
 from raysel.cli.select import PATIENCE, RATES
-from raysel.cli.session import check_address, check_kept, session
+from raysel.cli.session import check_address, check_everywhere, check_kept, check_sent, session
 from raysel.errors import OptionError
 
 if TYPE_CHECKING:
@@ -124,6 +124,8 @@ def _read(cells: Mapping[str, Sequence[str]], places: Mapping[str, str], *, labe
 
     if absent := [name for name in cells if name not in places]:
         say(f"left out, for want of --data: {', '.join(absent)}")
+    for place in places.values():
+        check_sent(place)
     found = {name: read(places[name], name=name, label=label, seed=seed) for name in cells if name in places}
     for data in found.values():
         say(described(data))
@@ -142,27 +144,33 @@ def _record(
     max_concurrent: int | None,
     storage: str,
 ) -> dict[str, Any]:
+    from raysel import models
     from raysel.finetune import Recipe
     from raysel.history import History
-    from raysel.models import screened
 
     opened = History(history)
-    absent = sum(len(models) for name, models in cells.items() if name not in datasets)
+    absent = sum(len(wanted) for name, wanted in cells.items() if name not in datasets)
     answer: dict[str, Any] = {"recorded": 0, "there": 0, "failed": [], "left_out": absent}
     address = os.environ.get("RAY_ADDRESS")
     if address:
         check_address(address)
     with session(address):
         from raysel.cli.progress import ProgressLines
+        from raysel.models import ImageFiles
         from raysel.tune.recording import on_record, record_runs
         from raysel.tune.resources import trial_resources
 
+        for data in datasets.values():
+            if isinstance(data.train.inputs, ImageFiles) and data.train.inputs.below is None:
+                check_everywhere(data.train.inputs.paths.tolist())
         for name, data in datasets.items():
             recipe = Recipe(**{**given, "lr": RATES[data.modality] if lr is None else lr})
             there = on_record(opened, data, recipe)
             missing = [model for model in cells[name] if model not in there]
             answer["there"] += len(cells[name]) - len(missing)
-            facts, failed = screened(missing, modality=data.modality)
+            facts, left_out = models.screened(missing, modality=data.modality)
+            failed = dict(left_out)
+            models.record(opened, facts.values())
             say(f"{name}: {len(facts)} runs to make, {len(cells[name]) - len(missing)} on record")
             if facts:
                 resources = trial_resources(

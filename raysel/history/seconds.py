@@ -63,8 +63,8 @@ def expected_seconds(
     columns = sorted({*datasets, *(dataset for _, dataset in found)})
     row, column = ({name: place for place, name in enumerate(names)} for names in (rows, columns))
     logs = np.full((len(rows), len(columns)), np.nan)
-    for (model, dataset), seconds in found.items():
-        logs[row[model], column[dataset]] = np.log(np.median(seconds))
+    for (model, dataset), took in found.items():
+        logs[row[model], column[dataset]] = np.log(np.median(took))
     measured = ~np.isnan(logs)
     sized, large = _logs(columns, samples or {}), _logs(rows, parameters or {})
     sized = np.nan_to_num(sized - np.nanmean(sized)) if np.isfinite(sized).any() else np.zeros(len(columns))

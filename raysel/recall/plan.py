@@ -27,6 +27,9 @@ r, whatever comes out, so the expected gain for the sum over the K is
 the knowledge gradient (Frazier, Powell, Dayanik 2008). A single run is often worth nothing where several together are
 worth much, so a run counts for the best rate, over the runs of its model that come with it, of gain per second (their
 KG(*), Frazier and Powell 2010). Within a plan means stay as believed, since what will come out is not known.
+
+Gains are expectations under these beliefs. Where models are good for different reasons, which one factor does not have,
+regret is larger than expected, and so may be the gain; ranking by it does not suffer.
 """
 
 from collections.abc import Iterable
@@ -323,7 +326,8 @@ def _gaps(m: FloatArray, top_k: int) -> FloatArray:
     last, best_left = ranked[top_k - 1], ranked[top_k]
     among = np.zeros(len(m), bool)
     among[np.argsort(-m, kind="stable")[:top_k]] = True
-    return np.abs(m - np.where(among, best_left, last))
+    gaps: FloatArray = np.abs(m - np.where(among, best_left, last))
+    return gaps
 
 
 def _gain(gap: FloatArray, deviation: FloatArray) -> FloatArray:
@@ -331,7 +335,9 @@ def _gain(gap: FloatArray, deviation: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(deviation > 0, gap / deviation, np.inf)
     never = np.isinf(ratio)
-    return deviation * np.exp(-0.5 * ratio**2) / np.sqrt(2 * np.pi) - np.where(never, 0.0, gap) * ndtr(-ratio)
+    density = np.exp(-0.5 * ratio**2) / np.sqrt(2 * np.pi)
+    gain: FloatArray = deviation * density - np.where(never, 0.0, gap) * ndtr(-ratio)
+    return gain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -365,9 +371,10 @@ class _Path:
     def shares(self, gap: FloatArray, nth: IntArray) -> FloatArray:
         """(n_runs,) what part of the gain each run brings, after those of its model before it; they sum to 1."""
         gained = _gain(gap[:, None], np.sqrt(np.maximum(self.variance[:, :1] - self.variance, 0.0)))
-        brought: FloatArray = np.diff(gained, axis=1)[nth[:, 0], nth[:, 1]]
-        total = brought.sum()
-        return brought / total if total > 0 else np.full(len(nth), 1 / max(1, len(nth)))
+        brought = np.diff(gained, axis=1)[nth[:, 0], nth[:, 1]]
+        total = float(brought.sum())
+        shares: FloatArray = brought / total if total > 0 else np.full(len(nth), 1 / max(1, len(nth)))
+        return shares
 
 
 def _path(believed: Belief, rows: IntArray, price: FloatArray, rng: np.random.Generator) -> _Path:
@@ -415,7 +422,8 @@ def _chosen(
     nth = np.stack([best_first // max(1, length), place[best_first]], axis=1)
     if seconds is None:
         return nth[:runs]
-    taken, over = [], set()
+    taken: list[tuple[int, int]] = []
+    over: set[int] = set()
     for i, p in nth.tolist():
         if i not in over and price[i, p] <= seconds:
             taken.append((i, p))

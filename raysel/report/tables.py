@@ -167,7 +167,10 @@ def runs_table(plan: Plan, *, unit: str) -> Group:
     if plan.seconds:
         hours = plan.seconds / 3600
         told += f" It takes {hours:.3g} h of runs, one after the other: {scale * plan.gain / hours:.2g} less an hour."
-    told += " A gain is an expectation over many targets, not a promise for one; each run has its share of it."
+    told += (
+        " A gain is an expectation over many targets, not a promise for one, and may be off by a factor of two or "
+        "more. Each run has its share."
+    )
     return _titled(f"Planned: {len(plan.runs)} runs", table, told)
 
 

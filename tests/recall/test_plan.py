@@ -23,7 +23,7 @@ def planted(
     values[rng.random(values.shape) < holes] = np.nan
     return PerformanceMatrix(
         models=tuple(f"m{i:02}" for i in range(models)),
-        datasets=tuple(f"d{j:02}" for j in range(datasets)),
+        datasets=tuple(f"d{j:03}" for j in range(datasets)),
         values=values,
     )
 
@@ -120,7 +120,7 @@ def test_runs_go_to_models_near_the_line() -> None:
 def test_a_model_without_runs_is_worth_more_than_one_known_to_be_poor() -> None:
     matrix = planted(0, holes=0.0, models=10, datasets=6)
     poorest = matrix.models[int(believe(matrix.values).mean.argmin())]
-    j = matrix.datasets.index("d00")
+    j = matrix.datasets.index("d000")
     values = matrix.values.copy()
     values[:, j] = np.nan
     planned = plan(replace(matrix, values=values), [poorest, "new"], matrix.datasets, runs=3, top_k=1)
@@ -172,24 +172,22 @@ def test_an_empty_history_is_begun() -> None:
 
 
 def test_what_is_expected_is_what_comes_of_it() -> None:
-    """On data that is as the belief has it, the gain that is promised is the mean of those that are had."""
+    """On data that is as the belief has it; careful, since datasets are taken to tell little until they show more."""
     promised, had = [], []
-    for seed in range(60):
-        whole = planted(seed, models=40, datasets=30, holes=0.0)
-        start = replace(
-            whole, values=np.where(np.random.default_rng(seed).random((40, 30)) < 0.9, np.nan, whole.values)
-        )
-        start = replace(start, values=np.where(np.arange(30) < 25, start.values, np.nan))
-        planned = plan(start, whole.models, whole.datasets[:25], runs=120, top_k=5)
-        after = start.values.copy()
+    for seed in range(40):
+        whole = planted(seed, models=40, datasets=225, holes=0.0)
+        benchmarks, new = whole.values[:, :25], whole.values[:, 25:] / whole.values[:, 25:].std(axis=0)
+        begun = np.where(np.random.default_rng(seed).random(benchmarks.shape) < 0.9, np.nan, benchmarks)
+        start = PerformanceMatrix(models=whole.models, datasets=whole.datasets[:25], values=begun)
+        planned = made(start, runs=120)
+        after = begun.copy()
         for model, dataset in cells(planned):
-            i, j = whole.row[model], whole.datasets.index(dataset)
-            after[i, j] = whole.values[i, j]
-        unseen = whole.values[:, 25:] / whole.values[:, 25:].std(axis=0)
-        best = [unseen[np.argsort(-believe(values).mean)[:5]].max(axis=0).mean() for values in (start.values, after)]
+            i, j = start.row[model], start.datasets.index(dataset)
+            after[i, j] = benchmarks[i, j]
+        best = [new[np.argsort(-believe(values).mean)[:5]].max(axis=0).mean() for values in (begun, after)]
         promised.append(planned.gain)
         had.append(best[1] - best[0])
-    assert np.mean(promised) == pytest.approx(np.mean(had), rel=0.35)
+    assert 0.5 < np.mean(promised) / np.mean(had) < 1.2
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@
     │   └── CorruptPartError            a part file cannot be read
     ├── NothingToRecallError            no model is left to recall
     ├── InterruptedSelectionError       somebody stopped a selection before its end
+    ├── RayStartError                   Ray cannot be started, or not be joined
     ├── CheckpointError                 a trainable cannot be paused
     └── OutOfMemoryError                a batch does not fit, even in half
 
@@ -116,6 +117,10 @@ class NothingToRecallError(RayselError):
 
 class InterruptedSelectionError(RayselError):
     """Somebody stopped a selection before its end (Ctrl-C); it can be resumed."""
+
+
+class RayStartError(RayselError):
+    """Ray cannot be started on this machine, or the cluster that runs not be joined."""
 
 
 class CheckpointError(RayselError):

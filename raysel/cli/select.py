@@ -370,7 +370,6 @@ def _selection(
         licence = facts[selected.selected].licence
         card = model_card(selected, data, licence=licence, answers=answers, versions=_versions())
         (folder / "README.md").write_text(card)
-    say(f"{selected.selected}, fine-tuned, is in {wishes.out.named('model')}")
     answer = plain_selection(selected, {}) | {
         "path": wishes.out.named("model"),
         "run": run,

@@ -6,8 +6,9 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from raysel.errors import OptionError
+from raysel.errors import OptionError, RayStartError
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing leaves this machine
@@ -45,22 +46,23 @@ def session(
 
     Raises:
         OptionError: If everything is to run on this node, and it has no processors.
+        RayStartError: If Ray does not start, or cannot be reached.
     """
     for name, value in (_QUIET if address else {**_QUIET, **_LOCAL}).items():
         os.environ.setdefault(name, value)
     import ray
 
-    if not address:
+    alone: dict[str, Any] = {"num_cpus": cpus, "object_store_memory": store_bytes, "include_dashboard": False}
+    try:
         ray.init(
-            address="local",
-            num_cpus=cpus,
-            object_store_memory=store_bytes,
-            include_dashboard=False,
+            address=address or "local",
             log_to_driver=False,
             logging_level=logging.ERROR,
+            **({} if address else alone),
         )
-    else:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # that and no other is what Ray raises on a machine too busy to start it
+        where = f"did not take us in at {address}" if address else "did not start; a busy machine may need another try"
+        raise RayStartError(f"Ray {where}: {error}") from error
     try:
         here = ray.get_runtime_context().get_node_id()
         node = next(node for node in ray.nodes() if node["NodeID"] == here)

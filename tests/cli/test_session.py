@@ -1,14 +1,16 @@
-"""What is refused before anything is trained."""
+"""Ray for the time of a command, and what is refused before anything is trained."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import ray
 
-from raysel.cli.session import check_everywhere, check_sent
-from raysel.errors import OptionError
+from raysel.cli.session import check_everywhere, check_sent, session
+from raysel.errors import OptionError, RayStartError
 
 
 def test_data_that_a_job_lacks_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,8 +31,6 @@ def test_data_that_a_job_lacks_is_told_with_what_to_do(tmp_path: Path, monkeypat
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_file_that_a_node_lacks_is_told_with_the_node(tmp_path: Path) -> None:
-    import ray
-
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         (tmp_path / "a.png").touch()
@@ -74,3 +74,17 @@ def test_a_ray_of_ones_own_listens_on_the_loopback_interface_alone(tmp_path: Pat
     assert done.returncode == 0, done.stderr[-2000:]
     assert set(done.stdout.split()) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
     assert done.stdout, "something listens"
+
+
+@pytest.mark.parametrize(
+    ("address", "says"), [(None, "did not start; .*: The node timed out"), ("h:1", "at h:1: The node timed out")]
+)
+def test_a_ray_that_does_not_start_is_one_line(address: str | None, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**options: Any) -> None:
+        raise Exception("The node timed out")  # as Ray does
+
+    for variables in ("_QUIET", "_LOCAL"):  # which other tests are not to have
+        monkeypatch.setattr(f"raysel.cli.session.{variables}", {})
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(RayStartError, match=says), session(address):
+        pass

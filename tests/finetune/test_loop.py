@@ -15,6 +15,7 @@ from raysel import zoo
 from raysel.errors import OptionError, OutOfMemoryError
 from raysel.finetune import Data, FineTuning, Point, Recipe, Split
 from raysel.models import ModelBundle, create
+from raysel.tune.estimate import storage_bytes
 from raysel.zoo.architectures import ARCHITECTURES
 from raysel.zoo.tasks import load_task
 from raysel.zoo.text_architectures import TEXT_ARCHITECTURES, tokenizer
@@ -162,6 +163,17 @@ def test_a_checkpoint_names_a_model(data: Data, tmp_path: Path) -> None:
     next(run.points())
     run.save(tmp_path)
     assert np.array_equal(load(f"file:{tmp_path}").predict(data.val.inputs), run.bundle.predict(data.val.inputs))
+
+
+@pytest.mark.parametrize("architecture", ["vit", "resnet"])
+def test_a_checkpoint_takes_what_storage_is_reckoned_with(architecture: str, data: Data, tmp_path: Path) -> None:
+    run = _run(architecture, data)
+    next(run.points())
+    run.save(tmp_path)
+    taken = sum(file.stat().st_size for file in tmp_path.iterdir())
+    parameters = run.bundle.parameters
+    assert 12 * parameters < taken < 12 * parameters * 1.1  # names and shapes, of a model this small a few per cent
+    assert 2 * taken < storage_bytes([parameters], running=1), "the last one, and one that is written"
 
 
 def test_starting_from_a_name(data: Data) -> None:

@@ -142,12 +142,12 @@ def _record(
     max_concurrent: int | None,
     storage: str,
 ) -> dict[str, Any]:
+    from raysel import models
     from raysel.finetune import Recipe
     from raysel.history import History
-    from raysel.models import screened
 
     opened = History(history)
-    absent = sum(len(models) for name, models in cells.items() if name not in datasets)
+    absent = sum(len(those) for name, those in cells.items() if name not in datasets)
     answer: dict[str, Any] = {"recorded": 0, "there": 0, "failed": [], "left_out": absent}
     address = os.environ.get("RAY_ADDRESS")
     if address:
@@ -162,7 +162,8 @@ def _record(
             there = on_record(opened, data, recipe)
             missing = [model for model in cells[name] if model not in there]
             answer["there"] += len(cells[name]) - len(missing)
-            facts, failed = screened(missing, modality=data.modality)
+            facts, failed = models.screened(missing, modality=data.modality)
+            models.record(opened, facts.values())
             say(f"{name}: {len(facts)} runs to make, {len(cells[name]) - len(missing)} on record")
             if facts:
                 resources = trial_resources(

@@ -77,6 +77,10 @@ def test_failures_are_told_and_end_nothing(tmp_path: Path, timeout: float, reaso
         assert re.fullmatch(says, found.failures[model]), found.failures[model]
 
 
+def pixels(model: str, inputs: np.ndarray) -> Seen:
+    return Seen(features=inputs.reshape(len(inputs), -1).astype(float), probabilities=None)
+
+
 @pytest.mark.slow
 def test_what_a_model_cannot_have_is_told_in_full_and_not_asked_for_again(tmp_path: Path) -> None:
     history = History.create(str(tmp_path / "history"))
@@ -93,7 +97,7 @@ def test_what_a_model_cannot_have_is_told_in_full_and_not_asked_for_again(tmp_pa
     again = scored(history, ["zoo/latin-vit"], timeout=0.001, **wanted)
     assert (again.scores(), again.unscored()) == (first.scores(), first.unscored())
     # An extract of one's own may give more, and what it saw is nobody else's.
-    own = scored(history, ["zoo/latin-vit"], extract=misbehaving, **{**wanted, "proxies": ("logme", "leep")})
+    own = scored(history, ["zoo/latin-vit"], extract=pixels, **{**wanted, "proxies": ("logme", "leep")})
     assert own.scores()["logme"] != first.scores()["logme"]
     assert own.unscored() == {"zoo/latin-vit": "no leep: the model gives no probabilities"}
     assert len(history.refusals()) == 2

@@ -60,10 +60,11 @@ Kind = Literal["results", "proxies"]
 SPLIT_NAMES = {"val": "val", "valid": "val", "validation": "val", "test": "test"}
 _RULES = {"nan": ("refuse", "failed"), "repeats": ("refuse", "first", "last")}
 _DUE = {"results": ("model", "dataset", "metric", "mode", "value"), "proxies": ("model", "dataset", "proxy", "value")}
+_FACTS = ("parameters", "parameters_in_millions")
 _OPTIONAL = {
     "results": (
         *("step", "split", "seconds", "revision", "fingerprint", "hardware", "seed", "config"),
-        *("planned_steps", "status", "primary_metric", "parameters", "parameters_in_millions"),
+        *("planned_steps", "status", "primary_metric", *_FACTS),
     ),
     "proxies": ("revision", "fingerprint", "version", "seconds"),
 }
@@ -176,8 +177,10 @@ def read_fields(
             raise DataError(field, "missing", rule, source)
     taken = {columns[field] for field in given if field in columns} | {field for field in given if field in constants}
     ignored = tuple(column for column in raw.columns if column not in taken)
+    # A column of results under another name is taken for a mistake; what is known of models is not missed.
+    expected = [field for field in known if field not in given and field not in _FACTS]
     for column in ignored:
-        meant = get_close_matches(column, [field for field in known if field not in given], n=1, cutoff=_SIMILAR)
+        meant = get_close_matches(column, expected, n=1, cutoff=_SIMILAR)
         if meant:
             raise DataError(column, "unknown", f"a field (--map {meant[0]}={column} if that is meant)", source)
     fields: dict[str, FloatArray | pd.Categorical] = {}

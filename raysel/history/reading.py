@@ -94,7 +94,7 @@ def run_count(folder: Folder, parts: Sequence[str]) -> int:
 def unmeasured(folder: Folder, models: Sequence[str], *, since: Collection[str]) -> frozenset[str]:
     """Those of the models that have no row in the matrix of some parts; where it is kept, only names are read."""
     kept = find(folder, "matrix", since, columns=("model",))
-    if kept is None or len(kept.parts) != len(since):
+    if kept is None or len(kept.parts) != len(since) or kept.rows.column_names != ["model"]:
         return frozenset(models) - performance(folder, sorted(since, key=order_of)).row.keys()
     named = pa.array(models, type=pa.string())
     return frozenset(named.filter(pc.invert(pc.is_in(named, value_set=kept.rows["model"]))).to_pylist())

@@ -67,6 +67,7 @@ def recall(
     """
     from raysel.history import History
     from raysel.recall import rank
+    from raysel.recall.kept import zoo
     from raysel.report import plain_shortlist, recall_table
     from raysel.target import Target
 
@@ -76,22 +77,22 @@ def recall(
     if method == "paper" and len(scores) > 1:
         scores = _one_of(scores, file=str(proxies), target=target)
     known = {*opened.names(), *(m for found in scores.values() for m in found)}
+    found = zoo(opened, known, without=target, method=method, tau=tau)
     shortlist = rank(
-        opened.matrix(without=target),
-        sorted(known),
+        found.matrix,
+        found.candidates,
+        clustering=found.clustering,
         method=method,
         top_k=top_k,
         proxy_scores=scores,
         propagate=propagate,
-        recorded={
-            proxy: {key: score for key, score in opened.proxy_scores(proxy).items() if key[1] != target}
-            for proxy in scores
-        },
+        recorded={proxy: opened.proxy_scores(proxy, models=found.matrix.models, without=target) for proxy in scores},
         facts=opened.described,
         explore=explore,
-        tau=tau,
         seed=seed,
     )
+    if found.told:
+        say(found.told)
     if as_json:
         print_json(plain_shortlist(shortlist))
         say(shortlist.regime)

@@ -7,7 +7,7 @@ it or nothing. Losing it costs time alone.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -17,11 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysel.errors import HistoryError
-from raysel.history.folder import DERIVED, Folder
+from raysel.history.folder import DERIVED, Folder, Where
 from raysel.history.matrix import PerformanceMatrix
 
 _VERSION = 1  # of how things are derived: others are not read
 _META = b"raysel"
+_ROW_GROUP = 16_384  # models by name: who asks for a few reads few of them
 _LARGE = 2_000_000  # cells from which columns lie in one piece, as they come; below rows do
 
 
@@ -49,22 +50,33 @@ def keep(folder: Folder, kind: str, kept: Kept) -> None:
     meta = {"version": _VERSION, "parts": sorted(kept.parts), "notes": kept.notes}
     rows = kept.rows.replace_schema_metadata({_META: json.dumps(meta)})
     sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, compression="zstd", use_dictionary=False)
+    pq.write_table(rows, sink, compression="zstd", use_dictionary=False, row_group_size=_ROW_GROUP)
     name, before = _name(kind, kept.parts), folder.files(DERIVED)
     folder.put(DERIVED, name, sink.getvalue())
     folder.drop(DERIVED, (other for other in before if other.startswith(f"{kind}-") and other != name))
 
 
-def find(folder: Folder, kind: str, parts: Iterable[str]) -> Kept | None:
+def find(
+    folder: Folder, kind: str, parts: Iterable[str], *, where: Where | None = None, columns: Sequence[str] | None = None
+) -> Kept | None:
     """What is kept of a kind, made of these parts or, failing that, of the most of them; `None` where nothing is.
 
     What cannot be read, was made of parts that are not among them, or by another version, is passed over.
+
+    Args:
+        folder: Where it is.
+        kind: What was derived.
+        parts: Those it may have come from.
+        where: Only rows that have one of the values wanted in each of its columns.
+        columns: Only these, those of `where` among them; by default all.
     """
     parts = frozenset(parts)
     there = [name for name in folder.files(DERIVED) if name.startswith(f"{kind}-") and name.endswith(".parquet")]
     exact = _name(kind, parts)
     names = [exact] if exact in there else there
-    found = [kept for name in names if (kept := _read(folder, name)) is not None and kept.parts <= parts]
+    found = [
+        kept for name in names if (kept := _read(folder, name, where, columns)) is not None and kept.parts <= parts
+    ]
     return max(found, key=lambda kept: len(kept.parts), default=None)
 
 
@@ -98,9 +110,9 @@ def _name(kind: str, parts: Iterable[str]) -> str:
     return f"{kind}-{blake2b(text.encode(), digest_size=16).hexdigest()}.parquet"
 
 
-def _read(folder: Folder, name: str) -> Kept | None:
+def _read(folder: Folder, name: str, where: Where | None, columns: Sequence[str] | None) -> Kept | None:
     try:
-        rows = folder.read_derived(name)
+        rows = folder.read_derived(name, where, columns)
         meta = json.loads((rows.schema.metadata or {})[_META])
         if meta["version"] != _VERSION:
             return None

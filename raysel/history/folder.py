@@ -22,10 +22,12 @@ import threading
 import time
 import uuid
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import reduce
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -51,7 +53,7 @@ _MAX_JSON_BYTES = 16 << 20
 # Parts never change, so small ones that were read are kept in memory, up to so many bytes in all.
 _SMALL_PART_BYTES = 4 << 20
 _REMEMBERED_BYTES = 128 << 20
-_MAX_FOOTER_ITEMS = 1_000_000
+_LIMITS = {"thrift_string_size_limit": _MAX_JSON_BYTES, "thrift_container_size_limit": 1_000_000}
 # A writer that is still at work after a day is taken for dead.
 _ABANDONED_NS = 24 * 3600 * 10**9
 # Requests at a time: on an object store most of the time goes into waiting for answers.
@@ -62,9 +64,10 @@ _TEMPORARY = re.compile(r"[0-9a-f]{32}-.+", re.DOTALL)
 _PART = re.compile(rf"({'|'.join(TABLES)})-([0-9]{{20}})-([0-9a-f]{{32}})\.parquet")
 # What pyarrow raises for files that are not as they should be.
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError)
-Where = tuple[str, Sequence[str]]
-"""A text column, and the values in it that are wanted."""
+Where = Mapping[str, Sequence[str]]
+"""The values that are wanted, by column of text."""
 
+_Read = TypeVar("_Read")
 _clock = threading.Lock()
 _last_stamp = 0
 
@@ -184,30 +187,45 @@ class Folder:
             table: Their table.
             parts: In order.
             columns: Only these; by default all.
-            where: Only rows that have one of these values in this column of text, which is one of `columns`.
+            where: Only rows that have one of the values wanted in each of its columns, which are among `columns`.
         """
         columns = list(table.names if columns is None else columns)
         there = {*self.files(PARTS), *self.files(RETIRED)} if self._remembered else set()
         self._remembered = {part: rows for part, rows in self._remembered.items() if part in there}
 
-        def rows_of(part: str) -> pa.Table:
+        def rows_of(part: str) -> tuple[pa.Table, bool]:
             rows = self._remembered.get(part)
-            return self._rows(part, columns, where) if rows is None else rows
+            return self._rows(part, columns, where) if rows is None else (rows, False)
 
         with ThreadPoolExecutor(_WORKERS) as workers:
             found = list(workers.map(rows_of, parts))
         room = _REMEMBERED_BYTES - sum(rows.nbytes for rows in self._remembered.values())
-        for part, rows in zip(parts, found, strict=True):
-            whole = rows.column_names == list(table.names) and part not in self._remembered and where is None
-            if whole and rows.nbytes <= min(room, _SMALL_PART_BYTES):
+        for part, (rows, is_whole) in zip(parts, found, strict=True):
+            if is_whole and rows.nbytes <= min(room, _SMALL_PART_BYTES):
                 self._remembered[part] = rows
                 room -= rows.nbytes
-        found = [_wanted(rows.select(columns), where) for rows in found]
-        rows = pa.concat_tables([table.empty.select(columns), *found]).unify_dictionaries().combine_chunks()
+        wanted = [_wanted(rows.select(columns), where) for rows, _ in found]
+        rows = pa.concat_tables([table.empty.select(columns), *wanted]).unify_dictionaries().combine_chunks()
         if table.broken(rows) is not None:
             for part in parts:
                 self.read(part)  # names the part that is to blame
         return rows
+
+    def count(self, parts: Sequence[str]) -> int:
+        """How many rows several parts have, repeated keys counted each time; no more than their ends is read.
+
+        Raises:
+            FileNotFoundError: If a part is gone.
+            CorruptPartError: If the end of one is damaged.
+        """
+
+        def rows_in(part: str) -> int:
+            if part in self._remembered:
+                return len(self._remembered[part])
+            return self._of_part(part, lambda file: _row_count(file, far=not self._renames))
+
+        with ThreadPoolExecutor(_WORKERS) as workers:
+            return sum(workers.map(rows_in, parts))
 
     def read(self, part: str) -> pa.Table:
         """The rows of a part in its table's columns, text dictionary-encoded.
@@ -216,16 +234,27 @@ class Folder:
             FileNotFoundError: If the part is gone.
             CorruptPartError: If the file is damaged, is too large, or does not hold the table's columns by their rules.
         """
-        rows = self._rows(part, TABLES[table_of(part)].names, None).combine_chunks()
+        rows = self._rows(part, TABLES[table_of(part)].names, None)[0].combine_chunks()
         column = TABLES[table_of(part)].broken(rows)
         if column is not None:
             rule = f"column `{column.name}` holds what is not {column.rule}"
             raise CorruptPartError(f"the part {self._path(PARTS, part)} cannot be read: {rule}")
         return rows
 
-    def _rows(self, part: str, columns: Sequence[str], where: Where | None) -> pa.Table:
-        """The rows of a part: all of a small one, what is wanted of a large one."""
+    def _rows(self, part: str, columns: Sequence[str], where: Where | None) -> tuple[pa.Table, bool]:
+        """The rows of a part, all of a small one, what is wanted of a large one; and whether they are the whole."""
         table = TABLES[table_of(part)]
+
+        def decoded(file: pa.NativeFile) -> tuple[pa.Table, bool]:
+            if file.size() <= _SMALL_PART_BYTES:
+                return _decoded(table, pa.BufferReader(file.read()), table.names, None, far=False), True
+            whole = where is None and list(columns) == list(table.names)
+            return _decoded(table, file, columns, where, far=not self._renames), whole
+
+        return self._of_part(part, decoded)
+
+    def _of_part(self, part: str, read: Callable[[pa.NativeFile], _Read]) -> _Read:
+        """What is read of a part, wherever it lies; what goes wrong names the part."""
         path = self._path(PARTS, part)
         try:
             try:
@@ -236,9 +265,7 @@ class Folder:
             with file:
                 if file.size() > _MAX_PART_BYTES:
                     raise ValueError(f"it has {file.size():,} bytes, more than {_MAX_PART_BYTES:,}")
-                if file.size() <= _SMALL_PART_BYTES:
-                    return _decoded(table, pa.BufferReader(file.read()), table.names, None, far=False)
-                return _decoded(table, file, columns, where, far=not self._renames)
+                return read(file)
         except FileNotFoundError:
             raise
         except _UNREADABLE as error:
@@ -316,8 +343,8 @@ class Folder:
         except (OSError, ValueError, RecursionError) as error:
             raise HistoryError(f"{plain(path)} cannot be read: {_reason(error)}") from error
 
-    def read_derived(self, name: str) -> pa.Table:
-        """The table that a file of derived data holds.
+    def read_derived(self, name: str, where: Where | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+        """The table that a file of derived data holds; of a large one no more row groups than may hold what is wanted.
 
         Raises:
             FileNotFoundError: If there is none.
@@ -329,8 +356,8 @@ class Folder:
                 if file.size() > _MAX_PART_BYTES:
                     raise ValueError(f"it has {file.size():,} bytes, more than {_MAX_PART_BYTES:,}")
                 far = not self._renames
-                _checked(file, far=far)
-                rows: pa.Table = _parquet(file, [], far=far).read()
+                groups, parquet = _checked(file, far=far), _parquet(file, [], far=far)
+                rows = parquet.read(columns=columns) if where is None else _selected(parquet, groups, where, columns)
                 rows.validate(full=True)
                 return rows
         except FileNotFoundError:
@@ -453,8 +480,13 @@ def _matched(part: str) -> re.Match[str]:
 def _wanted(rows: pa.Table, where: Where | None) -> pa.Table:
     if where is None:
         return rows
-    column, values = where
-    return rows.filter(pc.is_in(rows[column], value_set=pa.array(values, type=pa.string())))
+    return rows.filter(_mask(rows, {name: pa.array(values, type=pa.string()) for name, values in where.items()}))
+
+
+def _mask(rows: pa.Table, wanted: Mapping[str, pa.Array]) -> pa.ChunkedArray:
+    """Which rows have one of the values wanted in each of the columns."""
+    masks = [pc.is_in(rows[name], value_set=values) for name, values in wanted.items()]
+    return reduce(pc.and_, masks) if masks else pa.chunked_array([pa.repeat(True, len(rows))])
 
 
 def _decoded(table: Table, file: pa.NativeFile, columns: Sequence[str], where: Where | None, *, far: bool) -> pa.Table:
@@ -476,12 +508,7 @@ def _decoded(table: Table, file: pa.NativeFile, columns: Sequence[str], where: W
         elif column.required:
             raise ValueError(f"column `{column.name}` is missing")
     present = [name for name in columns if name in schema.names]
-    if where is None:
-        data = parquet.read(columns=present)
-    else:
-        may = _groups_with(groups, where)
-        found = (_wanted(parquet.read_row_group(group, columns=present), where) for group in may)
-        data = pa.concat_tables([table.empty.select(present), *found])
+    data = parquet.read(columns=present) if where is None else _selected(parquet, groups, where, present)
     data.validate(full=True)
     arrays = [
         data[column.name]
@@ -508,27 +535,48 @@ def _checked(file: pa.NativeFile, *, far: bool) -> list[list[Chunk]]:
 
 def _parquet(file: pa.NativeFile, texts: Sequence[str], *, far: bool) -> pq.ParquetFile:
     """A file with these columns dictionary-encoded where it has them; one that is far off is read in large pieces."""
-    limits = {"thrift_string_size_limit": _MAX_JSON_BYTES, "thrift_container_size_limit": _MAX_FOOTER_ITEMS}
-    metadata = pq.ParquetFile(file, **limits).metadata
+    metadata = pq.ParquetFile(file, **_LIMITS).metadata
     return pq.ParquetFile(
         file,
         metadata=metadata,
         read_dictionary=[name for name in texts if name in metadata.schema.names],
         pre_buffer=far,
         page_checksum_verification=True,
-        **limits,
+        **_LIMITS,
     )
 
 
+def _row_count(file: pa.NativeFile, *, far: bool) -> int:
+    row_groups(file)  # refuses what is no footer
+    return int(_parquet(file, [], far=far).metadata.num_rows)
+
+
+def _selected(
+    parquet: pq.ParquetFile, groups: Sequence[Sequence[Chunk]], where: Where, columns: Sequence[str] | None
+) -> pa.Table:
+    """The rows that are wanted; of a row group without any, no more than the columns that say so is read."""
+    wanted = {name: pa.array(values, type=pa.string()) for name, values in where.items()}
+    nothing = parquet.schema_arrow.empty_table()
+    found = [nothing if columns is None else nothing.select(columns)]
+    for group in _groups_with(groups, where):
+        mask = _mask(parquet.read_row_group(group, columns=[*wanted]), wanted)
+        if pc.any(mask).as_py():
+            found.append(parquet.read_row_group(group, columns=columns).filter(mask))
+    return pa.concat_tables(found)
+
+
 def _groups_with(groups: Sequence[Sequence[Chunk]], where: Where) -> list[int]:
-    """The row groups whose least and greatest value do not rule out that a wanted one is there."""
-    wanted = sorted(value.encode() for value in where[1])  # in the order of the texts
-    found = []
-    for number, group in enumerate(groups):
-        known = next((chunk for chunk in group if chunk.name == where[0]), None)
-        if known is not None and known.least is not None and known.greatest is not None:
-            first = bisect_left(wanted, known.least)
-            if first == len(wanted) or wanted[first] > known.greatest:
-                continue
-        found.append(number)
+    """The row groups whose least and greatest values do not rule out that what is wanted is there."""
+    found = [*range(len(groups))]
+    for name, values in where.items():
+        wanted = sorted(value.encode() for value in values)  # in the order of the texts
+        found = [number for number in found if _may_hold(groups[number], name, wanted)]
     return found
+
+
+def _may_hold(group: Sequence[Chunk], name: str, wanted: Sequence[bytes]) -> bool:
+    known = next((chunk for chunk in group if chunk.name == name), None)
+    if known is None or known.least is None or known.greatest is None:
+        return True
+    first = bisect_left(wanted, known.least)
+    return first < len(wanted) and wanted[first] <= known.greatest

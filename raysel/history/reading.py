@@ -1,18 +1,20 @@
 """Reading tables and the performance matrix from parts: no more of them than is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysel.history.derived import Kept, as_matrix, as_table, find, keep
-from raysel.history.folder import Folder, Where, table_of
+from raysel.history.folder import Folder, Where, order_of, table_of
 from raysel.history.matrix import PerformanceMatrix
 from raysel.history.results import matrix
 from raysel.history.tables import TABLES, newest
 
 _RESULTS = ("runs", "observations", "datasets")
+_OF_CELL = ("run_id", "step", "split", "metric", "value")
 _OF_MATRIX = ("run_id", "model", "revision", "dataset", "config", "status", "planned_steps")
 
 
@@ -31,7 +33,7 @@ def merged(
         name: The table.
         parts: Parts of any tables, in order.
         columns: Only these, the key and that of `where` among them.
-        where: Only rows with these values in a column; of a key that has several rows, the newest of those.
+        where: Only rows with these values in its columns; of a key that has several rows, the newest of those.
     """
     table = TABLES[name]
     own = [part for part in parts if table_of(part) == name]
@@ -39,25 +41,39 @@ def merged(
 
 
 def results(
-    folder: Folder, parts: Sequence[str], *, where: Where | None = None, columns: Sequence[str] | None = None
+    folder: Folder,
+    parts: Sequence[str],
+    *,
+    where: Where | None = None,
+    columns: Sequence[str] | None = None,
+    points: Sequence[str] | None = None,
 ) -> list[pa.Table]:
-    """Runs, observations and datasets; with `where`, only of the runs that have these values in a column.
+    """Runs, observations and datasets; with `where`, only of the runs that have these values in its columns.
+
+    Of observations only those in a primary metric are read, where every dataset that has runs names one.
 
     Args:
         folder: Where the parts are.
         parts: In order.
-        where: A column of `runs`, and the values wanted.
+        where: The values wanted by column of `runs`.
         columns: Those of `runs`; by default all.
+        points: Those of `observations`; by default all.
     """
     datasets, _ = merged(folder, "datasets", parts)
     if where is None:
         runs, _ = merged(folder, "runs", parts, columns=columns)
-        return [runs, merged(folder, "observations", parts)[0], datasets]
-    # A run may once have been filed under another model: what it says now is in the newest of its rows.
-    ids, _ = merged(folder, "runs", parts, columns=("run_id", where[0]), where=where)
-    runs, _ = merged(folder, "runs", parts, columns=columns, where=("run_id", _texts(ids["run_id"])))
-    runs = runs.filter(pc.is_in(runs[where[0]], value_set=pa.array(where[1], type=pa.string())))
-    observations, _ = merged(folder, "observations", parts, where=("run_id", _texts(runs["run_id"])))
+        chosen = {}
+    else:
+        # A run may once have been filed under another model: what it says now is in the newest of its rows.
+        ids, _ = merged(folder, "runs", parts, columns=("run_id", *where), where=where)
+        runs, _ = merged(folder, "runs", parts, columns=columns, where={"run_id": _texts(ids["run_id"])})
+        for name, values in where.items():
+            runs = runs.filter(pc.is_in(runs[name], value_set=pa.array(values, type=pa.string())))
+        chosen = {"run_id": _texts(runs["run_id"])}
+    known = _directions(datasets)
+    if known.keys() >= {*_texts(runs["dataset"])}:
+        chosen["metric"] = sorted({metric for metric, _ in known.values()})
+    observations, _ = merged(folder, "observations", parts, columns=points, where=chosen or None)
     return [runs, observations, datasets]
 
 
@@ -70,12 +86,28 @@ def names(folder: Folder, parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def run_count(folder: Folder, parts: Sequence[str]) -> int:
+    """How many runs there are at most: one that several parts tell of counts in each."""
+    return folder.count([part for part in parts if table_of(part) == "runs"])
+
+
+def unmeasured(folder: Folder, models: Sequence[str], *, since: Collection[str]) -> frozenset[str]:
+    """Those of the models that have no row in the matrix of some parts; where it is kept, only names are read."""
+    kept = find(folder, "matrix", since, columns=("model",))
+    if kept is None or len(kept.parts) != len(since) or kept.rows.column_names != ["model"]:
+        return frozenset(models) - performance(folder, sorted(since, key=order_of)).row.keys()
+    named = pa.array(models, type=pa.string())
+    return frozenset(named.filter(pc.invert(pc.is_in(named, value_set=kept.rows["model"]))).to_pylist())
+
+
 def of_results(parts: Sequence[str]) -> list[str]:
     """Those parts that say something of results."""
     return [part for part in parts if table_of(part) in _RESULTS]
 
 
-def performance(folder: Folder, parts: Sequence[str], *, store: bool = False) -> PerformanceMatrix:
+def performance(
+    folder: Folder, parts: Sequence[str], *, models: Sequence[str] | None = None, store: bool = False
+) -> PerformanceMatrix:
     """The performance matrix.
 
     Where one is kept that was made of some of the parts, only the models that the others say something of are worked
@@ -84,20 +116,23 @@ def performance(folder: Folder, parts: Sequence[str], *, store: bool = False) ->
     Args:
         folder: Where the parts are.
         parts: In order.
-        store: Keep the matrix for those who read the same parts.
+        models: Only these; of a matrix that is kept no others are read.
+        store: Keep the matrix for those who read the same parts, if it is the whole.
     """
     own = of_results(parts)
-    kept = find(folder, "matrix", own)
+    kept = find(folder, "matrix", own, where=None if models is None else {"model": models})
     before = None if kept is None else _matrix_of(kept)
-    if kept is None or before is None:
-        whole = None
-    elif len(kept.parts) == len(own):
+    if kept is not None and before is not None and len(kept.parts) == len(own):
         return before
+    change = None if kept is None or before is None else changes(folder, own, since=kept.parts)
+    if before is not None and change is not None:
+        after = change.after if models is None else change.after.restricted(models)
+        whole = _joined(before, after, without=change.models)
     else:
-        whole = _updated(folder, own, kept, before)
-    if whole is None:
-        whole = matrix(*results(folder, own, columns=_OF_MATRIX))
-    if store and own:
+        whole = matrix(*results(folder, own, columns=_OF_MATRIX, points=_OF_CELL))
+        if models is not None:
+            return whole.restricted(models)
+    if store and own and models is None:
         notes = {
             "datasets": whole.datasets,
             "lower_is_better": whole.lower_is_better,
@@ -116,22 +151,45 @@ def _matrix_of(kept: Kept) -> PerformanceMatrix | None:
         return None
 
 
-def _updated(folder: Folder, parts: Sequence[str], kept: Kept, before: PerformanceMatrix) -> PerformanceMatrix | None:
-    """The kept matrix with changed models' rows made anew; `None` where a dataset's metric may have changed."""
-    new = [part for part in parts if part not in kept.parts]
-    directions = _directions(merged(folder, "datasets", parts)[0])
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Changes:
+    """What some parts change in the performance matrix of the parts before them.
+
+    Args:
+        models: Those of which the newer parts say something, by name.
+        before: Their rows without the newer parts; models that had none are not in it.
+        after: Their rows with all parts.
+    """
+
+    models: tuple[str, ...]
+    before: PerformanceMatrix
+    after: PerformanceMatrix
+
+
+def changes(folder: Folder, parts: Sequence[str], *, since: Collection[str]) -> Changes | None:
+    """What parts change in the matrix that is kept of some of them.
+
+    Returns:
+        `None` where none is kept of exactly those, or the metric of a dataset in it may have changed.
+    """
+    new = [part for part in of_results(parts) if part not in since]
     told = merged(folder, "runs", new)[0]
+    ids = {*_texts(told["run_id"]), *_texts(merged(folder, "observations", new)[0]["run_id"])}
+    runs = [part for part in parts if table_of(part) == "runs"]
+    old = folder.read_all(TABLES["runs"], runs, columns=("run_id", "model"), where={"run_id": sorted(ids)})
+    models = sorted({*_texts(told["model"]), *_texts(old["model"])})
+    kept = find(folder, "matrix", since, where={"model": models})
+    directions = _directions(merged(folder, "datasets", parts)[0])
+    before = None if kept is None else _matrix_of(kept)
+    if kept is None or before is None or len(kept.parts) != len(since):
+        return None
     recorded = kept.notes["directions"]
     if any(recorded.get(dataset) != directions.get(dataset) for dataset in before.datasets):
         return None
-    changed = {*_texts(told["run_id"]), *_texts(merged(folder, "observations", new)[0]["run_id"])}
-    runs = [part for part in parts if table_of(part) == "runs"]
-    old = folder.read_all(TABLES["runs"], runs, columns=("run_id", "model"), where=("run_id", sorted(changed)))
-    models = sorted({*_texts(told["model"]), *_texts(old["model"])})
-    fresh = results(folder, parts, where=("model", models), columns=_OF_MATRIX)
+    fresh = results(folder, parts, where={"model": models}, columns=_OF_MATRIX, points=_OF_CELL)
     if not directions.keys() >= {*_texts(fresh[0]["dataset"])}:
         return None  # the only metric of all its runs, which were not read, would be its primary one
-    return _joined(before, matrix(*fresh), without=models)
+    return Changes(models=tuple(models), before=before, after=matrix(*fresh))
 
 
 def _joined(before: PerformanceMatrix, fresh: PerformanceMatrix, *, without: Sequence[str]) -> PerformanceMatrix:

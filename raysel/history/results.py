@@ -78,7 +78,9 @@ def points(runs: pa.Table, observations: pa.Table) -> tuple[Points, pa.Array]:
         step=observations["step"].to_numpy(),
         is_test=_place_in(pa.array(["test"]), splits)[split] == 0,
         value=observations["value"].to_numpy(),
-        seconds=observations["seconds"].to_numpy(),
+        seconds=observations["seconds"].to_numpy()
+        if "seconds" in observations.column_names
+        else np.full(len(observations), np.nan),
         metric=metric,
     )
     return found.pick(run >= 0), names

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -26,7 +26,17 @@ from raysel.history.derived import Kept, find, keep
 from raysel.history.described import Described, described
 from raysel.history.folder import MARKER, PARTS, PINS, RETIRED, TEMPORARY, Folder, order_of, stamp_of
 from raysel.history.matrix import PerformanceMatrix
-from raysel.history.reading import merged, names, of_results, performance, results
+from raysel.history.reading import (
+    Changes,
+    changes,
+    merged,
+    names,
+    of_results,
+    performance,
+    results,
+    run_count,
+    unmeasured,
+)
 from raysel.history.renaming import WITH_MODELS, forgotten, renamed
 from raysel.history.results import curves
 from raysel.history.summary import Summary, summarise
@@ -307,7 +317,7 @@ class History:
 
     def described(self, models: Iterable[str]) -> dict[str, Described]:
         """What is known of some models, by name; those of which nothing is have no entry."""
-        read = partial(merged, self._folder, "models", where=("model", list(models)))
+        read = partial(merged, self._folder, "models", where={"model": list(models)})
         return described(self._consistent(read)[0].cast(TABLES["models"].schema).to_pandas())
 
     def datasets(self) -> pd.DataFrame:
@@ -339,41 +349,78 @@ class History:
             dataset: Only this one.
             models: Only these.
         """
-        where = None
+        where = {} if dataset is None else {"dataset": [dataset]}
         if models is not None:
-            where = "model", list(models)
-        elif dataset is not None:
-            where = "dataset", [dataset]
-        runs, observations, datasets = self._consistent(partial(results, self._folder, where=where))
+            where["model"] = list(models)
+        runs, observations, datasets = self._consistent(partial(results, self._folder, where=where or None))
         if without is not None:
             runs = runs.filter(pc.not_equal(runs["dataset"], without))
-        if dataset is not None:
-            runs = runs.filter(pc.equal(runs["dataset"], dataset))
         return curves(runs, observations, datasets)
 
-    def matrix(self, *, without: str | None = None) -> PerformanceMatrix:
+    def matrix(
+        self, *, without: str | None = None, models: Iterable[str] | None = None, store: bool = False
+    ) -> PerformanceMatrix:
         """The performance matrix, models and datasets in order of their names.
 
         Args:
             without: A dataset to leave out (the target that the history is judged by).
+            models: Only these; where the matrix is kept beside the parts, no others are read.
+            store: Keep it beside the parts, as `compact` does, unless only some models are asked for.
+
+        Raises:
+            HistoryError: If it is to be kept and the history cannot be written to.
         """
-        whole = self._consistent(partial(performance, self._folder))
+        only = None if models is None else list(models)
+        whole = self._consistent(partial(performance, self._folder, models=only, store=store))
         return whole if without is None else whole.without(without)
 
     def names(self) -> tuple[str, ...]:
         """The models that were run or described, by name."""
         return self._consistent(partial(names, self._folder))
 
-    def proxy_scores(self, proxy: str) -> dict[tuple[str, str], float]:
-        """The newest score that a proxy gave each (model, dataset); empty where it was never recorded."""
-        read = partial(merged, self._folder, "proxies", where=("proxy", [proxy]))
+    def run_count(self) -> int:
+        """How many runs there are at most, by the ends of the parts: one that several tell of counts in each."""
+        return self._consistent(partial(run_count, self._folder))
+
+    def proxy_scores(
+        self, proxy: str, *, models: Iterable[str] | None = None, without: str | None = None
+    ) -> dict[tuple[str, str], float]:
+        """The newest score that a proxy gave each (model, dataset); empty where it was never recorded.
+
+        Args:
+            proxy: Its name.
+            models: Only the scores of these.
+            without: A dataset to leave out.
+        """
+        where = {"proxy": [proxy]} if models is None else {"proxy": [proxy], "model": list(models)}
+        read = partial(merged, self._folder, "proxies", where=where)
         rows = self._consistent(read)[0].cast(TABLES["proxies"].schema).to_pandas().dropna(subset=["value"])
+        rows = rows[rows["dataset"] != without]
         return dict(zip(zip(rows["model"], rows["dataset"], strict=True), rows["value"].tolist(), strict=True))
 
     def derived(self, kind: str) -> Kept | None:
-        """What `derive` kept of this kind, made of the results that are read now; `None` where nothing is."""
-        found = find(self._folder, kind, parts := of_results(self.parts()))
-        return found if found is not None and len(found.parts) == len(parts) else None
+        """What `derive` kept of this kind, made of the results that are read now or of the most of them.
+
+        Returns:
+            `None` where nothing is.
+        """
+        return find(self._folder, kind, of_results(self.parts()))
+
+    def changes(self, since: Collection[str]) -> Changes | None:
+        """What newer parts change in the performance matrix that is kept of the parts `since`.
+
+        Returns:
+            `None` where none is kept of exactly those, or the metric of a dataset in it may have changed.
+        """
+        return self._consistent(partial(changes, self._folder, since=since))
+
+    def unmeasured(self, models: Iterable[str], *, since: Collection[str]) -> frozenset[str]:
+        """Those of the models that have no row in the performance matrix of the parts `since`."""
+        return unmeasured(self._folder, list(models), since=since)
+
+    def left_out(self, dataset: str) -> frozenset[str]:
+        """What is left out with a dataset: itself alone."""
+        return frozenset([dataset])
 
     def derive(self, kind: str, kept: Kept) -> None:
         """Keep what was worked out from results beside the history, for whoever reads the same parts.

@@ -137,6 +137,40 @@ def ward(values: FloatArray, tau: float | None = None) -> tuple[IntArray, float]
     return fcluster(merges, tau * _SLACK, criterion="distance").astype(np.int64) - 1, tau
 
 
+def join(values: FloatArray, numbers: IntArray, tau: float) -> IntArray:
+    """Cluster numbers with newcomers placed: each joins its nearest cluster, or founds one where none is near enough.
+
+    Near is what Ward's linkage takes for near: to merge a model x into a cluster of s models about c costs
+    sqrt(2 s / (s + 1)) |x - c|, and up to tau it is done. Newcomers come in their order; nobody else moves.
+
+    Args:
+        values: (n, d) finite.
+        numbers: (n,) from 0, -1 for newcomers.
+        tau: The cut of the clusters, at least 0.
+
+    Returns:
+        (n,) numbers; clusters that newcomers found come after the others.
+
+    >>> join(np.array([[0.0], [0.2], [5.0], [0.1], [9.0], [9.1]]), np.array([0, 0, 1, -1, -1, -1]), 1.0).tolist()
+    [0, 0, 1, 0, 2, 2]
+    """
+    numbers, count = numbers.copy(), int(numbers.max(initial=-1)) + 1
+    newcomers = np.flatnonzero(numbers < 0)
+    sizes = np.bincount(numbers[numbers >= 0], minlength=count + len(newcomers)).astype(float)
+    sums = np.zeros((len(sizes), values.shape[1]))
+    np.add.at(sums, numbers[numbers >= 0], values[numbers >= 0])
+    for row in newcomers:
+        apart = np.linalg.norm(values[row] - sums[:count] / np.maximum(sizes[:count, None], 1), axis=1)
+        costs = np.where(sizes[:count] > 0, np.sqrt(2 * sizes[:count] / (sizes[:count] + 1)) * apart, np.inf)
+        if count and costs.min() <= tau * _SLACK:
+            numbers[row] = costs.argmin()
+        else:
+            numbers[row], count = count, count + 1
+        sizes[numbers[row]] += 1
+        sums[numbers[row]] += values[row]
+    return numbers
+
+
 def _best_cut(distances: FloatArray, merges: FloatArray, largest: float) -> float:
     heights = merges[:, 2]
     # Merges at one height are one cut, and what is infinitely far apart is never merged.

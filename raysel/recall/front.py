@@ -7,7 +7,7 @@ diversity are worked out within the front. (Without a proxy a shortlist takes on
 and to tell whether diversity pays, each dataset is left out in turn.)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,29 @@ class Front(PerformanceMatrix):
 
     z: FloatArray
     beyond: int
+
+    def without(self, dataset: str) -> "Front":
+        """The front less one dataset and the models that it alone measured.
+
+        Z-scores on the other datasets stay as they are, and so do the leaders, who are those wherever one is left out.
+        """
+        columns = [j for j, name in enumerate(self.datasets) if name != dataset]
+        if len(columns) == len(self.datasets):
+            return self
+        rows = np.flatnonzero(~np.isnan(self.z[:, columns]).all(axis=1))
+        return self.picked(rows, columns)
+
+    def picked(self, rows: IntArray, columns: Sequence[int]) -> "Front":
+        """Some of its models on some of the datasets."""
+        cells = np.ix_(rows, np.array(columns, dtype=np.int64))
+        return Front(
+            models=tuple(self.models[i] for i in rows),
+            datasets=tuple(self.datasets[j] for j in columns),
+            values=self.values[cells],
+            lower_is_better=tuple(self.lower_is_better[j] for j in columns),
+            z=self.z[cells],
+            beyond=self.beyond,
+        )
 
 
 def z_scores(matrix: PerformanceMatrix) -> FloatArray:

@@ -16,13 +16,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from raysel.arrays import FloatArray, IntArray
-from raysel.errors import DataError
+from raysel.errors import DataError, OptionError
 from raysel.history import PerformanceMatrix
 from raysel.recall import similarity
 from raysel.recall.clustering import Clustering, cut
 from raysel.recall.evidence import Evidence, Propagate, counted
 from raysel.recall.shortlist import Recalled
 
+LIMIT = 20_000
+"""Models that are compared with one another at most: 13 GiB, and minutes."""
+
+_BYTES = 36  # a pair: four tables of 8 bytes at the peak, and flags
 _SLACK = 1e-9  # a perfect score may be off in its last bits
 
 
@@ -66,7 +70,17 @@ def distances(matrix: PerformanceMatrix) -> FloatArray:
 
 
 def grouped(matrix: PerformanceMatrix, tau: float | None) -> tuple[IntArray, float]:
-    """(n_models,) cluster numbers and the tau in force: average linkage, cut at tau or by the best silhouette."""
+    """(n_models,) cluster numbers and the tau in force: average linkage, cut at tau or by the best silhouette.
+
+    Raises:
+        OptionError: If there are more models than `LIMIT`.
+    """
+    if (n := len(matrix.models)) > LIMIT:
+        rule = (
+            f"'default' for more than {LIMIT:,} models, and {n:,} have history here: the paper's average linkage "
+            f"compares every two, which would take {_BYTES * n**2 / 2**30:.0f} GiB (or give fewer candidates)"
+        )
+        raise OptionError("method", "paper", rule)
     return cut(distances(matrix), tau)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from raysel.errors import OptionError
 from raysel.history import Curve, Described, History, PerformanceMatrix
+from raysel.history.derived import Kept
 
 
 class Snapshot(History):
@@ -59,6 +60,16 @@ class Snapshot(History):
             raise OptionError("parts", list(parts), "those of the snapshot")
         return self
 
+    def derived(self, kind: str) -> None:
+        """Nothing is."""
+
+    def derive(self, kind: str, kept: Kept) -> None:
+        """Nothing is kept."""
+
+    def left_out(self, dataset: str) -> frozenset[str]:
+        """Its group."""
+        return self._hidden(dataset)
+
     def curves(
         self, *, without: str | None = None, dataset: str | None = None, models: Iterable[str] | None = None
     ) -> list[Curve]:
@@ -73,9 +84,11 @@ class Snapshot(History):
             and (wanted is None or curve.model in wanted)
         ]
 
-    def matrix(self, *, without: str | None = None) -> PerformanceMatrix:
-        """As of the history."""
-        matrix = self._matrix
+    def matrix(
+        self, *, without: str | None = None, models: Iterable[str] | None = None, store: bool = False
+    ) -> PerformanceMatrix:
+        """As of the history; nothing is kept."""
+        matrix = self._matrix if models is None else self._matrix.restricted(models)
         for dataset in sorted(self._hidden(without)):
             matrix = matrix.without(dataset)
         return matrix
@@ -96,9 +109,16 @@ class Snapshot(History):
         """As of the history."""
         return self._proxies
 
-    def proxy_scores(self, proxy: str) -> dict[tuple[str, str], float]:
-        """As of the history."""
-        return self._scores.get(proxy, {})
+    def proxy_scores(
+        self, proxy: str, *, models: Iterable[str] | None = None, without: str | None = None
+    ) -> dict[tuple[str, str], float]:
+        """As of the history; a dataset's near-duplicates stay in."""
+        wanted = None if models is None else set(models)
+        return {
+            (model, dataset): score
+            for (model, dataset), score in self._scores.get(proxy, {}).items()
+            if dataset != without and (wanted is None or model in wanted)
+        }
 
     def _hidden(self, without: str | None) -> frozenset[str]:
         return frozenset() if without is None else self._groups.get(without, frozenset([without]))

@@ -3,6 +3,7 @@
 from raysel.trends.decide import decide, winner
 from raysel.trends.decision import Decision, Progress
 from raysel.trends.mining import Trends, mine
+from raysel.trends.past import Past
 from raysel.trends.risk import Calibration, calibrate, check_risk
 from raysel.trends.selection import Policy, Selection, Standing
 from raysel.trends.stages import METHODS, stages
@@ -11,6 +12,7 @@ __all__ = [
     "METHODS",
     "Calibration",
     "Decision",
+    "Past",
     "Policy",
     "Progress",
     "Selection",

@@ -16,6 +16,7 @@ from raysel.trends.decide import decide, winner
 from raysel.trends.decision import Decision, Progress
 from raysel.trends.default import PRICE
 from raysel.trends.mining import Trends
+from raysel.trends.past import Past
 from raysel.trends.risk import Calibration, calibrate
 
 Policy = Literal["sync", "async"]
@@ -45,7 +46,7 @@ class Selection:
         method: `default` or `paper`, see `decide`.
         policy: `sync` or `async`.
         stages: Steps at which trials are judged, ascending; at the last one a trial ends.
-        trends: The convergence trends of past runs.
+        trends: The convergence trends of past runs, or where to read them once a stage is judged.
         risk: The risk that the price is calibrated to (`method="default"`), see `raysel.trends.risk`; by default the
             price is fixed.
         tolerance: What may be lost without counting, in the unit of the metric.
@@ -62,7 +63,7 @@ class Selection:
         method: str,
         policy: Policy,
         stages: tuple[float, ...],
-        trends: Trends,
+        trends: Trends | Past,
         risk: float | None = None,
         tolerance: float = 0.0,
         margin: float = 0.0,
@@ -251,7 +252,7 @@ class Selection:
             [*self._peers[stage].values()],
             method=self._method,
             fraction=step / self.max_t,
-            trends=self._trends,
+            trends=self._told,
             ahead=[later / self.max_t for later in self._stages[stage + 1 :]],
             opening=[*self._opening.values()],
             first=self._stages[0] / self.max_t,
@@ -262,11 +263,17 @@ class Selection:
             seed=self._seed,
         )
 
+    @property
+    def _told(self) -> Trends:
+        if isinstance(self._trends, Trends):
+            return self._trends
+        return self._trends.trends({trial.model for trial in self._trials.values()})
+
     def calibration(self, risk: float) -> Calibration:
         """The price that keeps a risk with as many trials as have reached the first stage."""
         fractions = tuple(stage / self.max_t for stage in self._stages)
         size = max(1, len(self._opening))
-        return calibrate(self._trends, stages=fractions, size=size, risk=risk, tolerance=self._tolerance)
+        return calibrate(self._told, stages=fractions, size=size, risk=risk, tolerance=self._tolerance)
 
     def winner(self) -> str | None:
         """The trial with the best last score of those neither stopped nor failed; `None` if there is none."""

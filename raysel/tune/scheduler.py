@@ -13,7 +13,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from raysel.errors import CheckpointError, OptionError
 from raysel.history import History
 from raysel.target import Target
-from raysel.trends import Decision, Selection, Standing, Trends, check_risk, mine, stages
+from raysel.trends import Decision, Past, Selection, Standing, Trends, check_risk, stages
 from raysel.tune.controller import arrivals, can_pause, is_full, place_of, step_of, tell_searcher
 from raysel.tune.failures import PATIENCE, Failures
 
@@ -127,9 +127,9 @@ class TrendScheduler(FIFOScheduler):
             )
         return self._selection
 
-    def mined(self) -> Trends:
+    def mined(self) -> Trends | Past:
         """What past runs tell, the target's own left out."""
-        return mine(self._history.curves(without=self._target.name), lower_is_better=self._mode == "min")
+        return Past(self._history, without=self._target.name, method=self._method, lower_is_better=self._mode == "min")
 
     @property
     def decisions(self) -> Mapping[str, Decision]:

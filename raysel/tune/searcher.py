@@ -15,7 +15,8 @@ from ray.tune.search import Searcher
 from raysel.errors import OptionError, UnknownNameError
 from raysel.history import History
 from raysel.proxies import proxy_named
-from raysel.recall import METHODS, PROPAGATIONS, Clustering, Propagate, Shortlist, cluster, rank, to_score
+from raysel.recall import METHODS, PROPAGATIONS, Propagate, Shortlist, rank
+from raysel.recall.kept import Zoo, zoo
 from raysel.target import Target
 from raysel.tune.scoring import LOOKED_AT, ProxyScoring
 from raysel.tune.space import draw, models_of, refuse_grids
@@ -121,9 +122,9 @@ class RecallSearcher(Searcher):
         self._draws: list[dict[str, Any]] = []
         self._shortlist: Shortlist | None = None
         self._scoring: ProxyScoring | None = None
+        self._zoo: Zoo | None = None
         self._proposed = 0
-        self._live: set[str] = set()
-        self._paused: set[str] = set()
+        self._live, self._paused = set[str](), set[str]()
 
     @property
     def shortlist(self) -> Shortlist | None:
@@ -212,7 +213,7 @@ class RecallSearcher(Searcher):
         """Read what `save` wrote."""
         kept = cloudpickle.loads(Path(checkpoint_path).read_bytes())
         inner = kept.pop("inner", None)
-        self.__dict__.update(kept)
+        self.__dict__.update(kept, _zoo=None)
         if self._inner is not None and inner is not None:
             with tempfile.TemporaryDirectory() as folder:
                 (Path(folder) / "inner").write_bytes(inner)
@@ -220,17 +221,16 @@ class RecallSearcher(Searcher):
 
     def __getstate__(self) -> dict[str, Any]:
         # Pending Ray tasks cannot travel; a restored searcher starts them again (finished ones are in the history).
-        return {**self.__dict__, "_scoring": None}
+        return {**self.__dict__, "_scoring": None, "_zoo": None}
 
     def _score(self) -> bool:
         """Move proxy scoring on; true when the shortlist is made."""
         if self._scoring is None:
-            matrix, clustering = self._clustered()
             self._scoring = ProxyScoring(
                 self._store,
                 target=self._target,
                 proxies=tuple(self._proxies),
-                models=to_score(matrix, self._known, clustering, method=self._method, propagate=self._propagate),
+                models=self._clustered().to_score(self._propagate),
                 extract=self._extract,
                 resources=self._proxy_resources,
                 max_samples=self._max_samples,
@@ -243,9 +243,11 @@ class RecallSearcher(Searcher):
         self._rank(done.scores(), done.unscored())
         return True
 
-    def _clustered(self) -> tuple[Any, Clustering]:
-        matrix = self._history.matrix(without=self._target.name).restricted(self._known)
-        return matrix, cluster(matrix, method=self._method, tau=self._tau)
+    def _clustered(self) -> Zoo:
+        self._zoo = self._zoo or zoo(
+            self._history, self._known, without=self._target.name, method=self._method, tau=self._tau, store=True
+        )
+        return self._zoo
 
     @property
     def _known(self) -> tuple[str, ...]:
@@ -256,24 +258,20 @@ class RecallSearcher(Searcher):
         if self._method == "paper" and scores:
             best = max(scores, key=lambda proxy: len(scores[proxy]))
             scores = {best: scores[best]}
-        matrix, clustering = self._clustered()
+        found, target = self._clustered(), self._target.name
         self._shortlist = rank(
-            matrix,
-            self._known,
-            clustering=clustering,
+            found.matrix,
+            found.candidates,
+            clustering=found.clustering,
             method=self._method,
             top_k=self._top_k,
             proxy_scores=scores,
             propagate=self._propagate,
-            recorded={proxy: self._recorded(proxy) for proxy in scores},
+            recorded={p: self._history.proxy_scores(p, models=found.matrix.models, without=target) for p in scores},
             facts=self._history.described,
             seed=self._seed,
         ).explained(unscored)
         logger.info("recalled %s. %s", ", ".join(self._shortlist.models), self._shortlist.regime)
-
-    def _recorded(self, proxy: str) -> dict[tuple[str, str], float]:
-        """The proxy's scores in the history, the target's left out."""
-        return {at: value for at, value in self._history.proxy_scores(proxy).items() if at[1] != self._target.name}
 
     def _warn_if_cut(self, num_samples: int) -> None:
         wanted = min(self._top_k, len(self._known)) * self._configs_per_model

@@ -1,10 +1,12 @@
 """Derived data: the matrix that compaction keeps, brought up to date from the parts that came later."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from raysel.history import History
@@ -81,10 +83,10 @@ CHANGES = [
 FROM_SCRATCH = [a_dataset_of_its_own_without_direction, another_metric]
 
 
-def only_of_models(*given: object, where: object = None, columns: object = None) -> object:
+def only_of_models(*given: object, where: object = None, **columns: object) -> object:
     """`results`, refused for all models at once."""
     assert where is not None
-    return results(*given, where=where, columns=columns)  # type: ignore[arg-type]
+    return results(*given, where=where, **columns)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -174,3 +176,98 @@ def test_of_a_large_part_only_what_is_wanted_is_read(history: History, monkeypat
     assert history.proxy_scores("logme") == {("m1", "d"): 2.0}
     assert history.matrix().models == tuple(names)
     assert history.names() == tuple(names)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int | None, tuple[str, ...]]]:
+    """What was read of large parts since the list was last cleared: row group (`None` for all) and columns."""
+    monkeypatch.setattr("raysel.history.folder._SMALL_PART_BYTES", 0)
+    monkeypatch.setattr("raysel.history.folder._ROW_GROUP", 2)
+    monkeypatch.setattr("raysel.history.derived._ROW_GROUP", 2)
+    found: list[tuple[int | None, tuple[str, ...]]] = []
+
+    class Watched(pq.ParquetFile):
+        def read_row_group(self, i: int, columns: Sequence[str] | None = None, **options: object) -> pa.Table:
+            found.append((i, tuple(columns or self.schema_arrow.names)))
+            return super().read_row_group(i, columns=columns, **options)
+
+        def read(self, columns: Sequence[str] | None = None, **options: object) -> pa.Table:
+            found.append((None, tuple(columns or self.schema_arrow.names)))
+            return super().read(columns=columns, **options)
+
+    monkeypatch.setattr("raysel.history.folder.pq.ParquetFile", Watched)
+    return found
+
+
+def eight_models(history: History) -> tuple[str, ...]:
+    names = tuple(f"m{i}" for i in range(8))
+    history.append(
+        datasets=datasets("d", "e"),
+        runs=pd.concat([runs(*names), runs(*(f"{name}-e" for name in names), dataset="e")]),
+        observations=pd.concat(
+            [
+                *(points(name, [0.1 * i, 0.1 * i]) for i, name in enumerate(names)),
+                *(points(name, [2.0, 1.0], metric="loss") for name in names),
+            ]
+        ),
+    )
+    return names
+
+
+def test_only_row_groups_that_may_hold_what_is_wanted_are_read(history: History, read: list) -> None:
+    eight_models(history)
+    assert [curve.model for curve in history.curves(models=["m3"], dataset="d")] == ["m3"]
+    assert {group for group, columns in read if "model" in columns and "seed" not in columns} == {1}
+    assert {group for group, columns in read if "seed" in columns} == {1}
+    observed = [group for group, columns in read if "value" in columns]
+    assert observed == [3], "the group of the run's accuracy; that of its loss is not"
+    read.clear()
+    assert history.curves(models=["m3"], dataset="nowhere") == []
+    assert not [columns for _, columns in read if "value" in columns or "seed" in columns]
+
+
+def test_the_matrix_needs_neither_seconds_nor_other_metrics_nor_other_models(history: History, read: list) -> None:
+    names = eight_models(history)
+    assert history.matrix().models == names
+    observed = [(group, columns) for group, columns in read if "value" in columns]
+    assert all("seconds" not in columns for _, columns in observed)
+    assert [group for group, _ in observed] == [*range(8)], "of sixteen groups those that hold accuracy"
+    history.compact()
+    read.clear()
+    assert history.matrix(models=["m6", "m7", "unheard-of"]).models == ("m6", "m7")
+    assert {group for group, _ in read if group is not None} == {3}, "the last two of the matrix that was kept"
+    assert not [columns for _, columns in read if "value" in columns]
+
+
+def test_counting_runs_reads_no_rows(history: History, read: list) -> None:
+    eight_models(history)
+    a_correction(history)
+    assert history.run_count() == 16
+    assert read == []
+    history.append(runs=runs("m0"))
+    assert history.run_count() == 17, "a run that two parts tell of counts in each"
+
+
+def test_proxy_scores_of_some_models_or_without_a_dataset(history: History) -> None:
+    history.append(proxies=pd.concat([proxies("a", 1.0), proxies("b", 2.0), proxies("a", 3.0, dataset="e")]))
+    assert history.proxy_scores("leep", models=["a"]) == {("a", "d"): 1.0, ("a", "e"): 3.0}
+    assert history.proxy_scores("leep", without="e") == {("a", "d"): 1.0, ("b", "d"): 2.0}
+
+
+def test_changes_are_of_the_matrix_that_is_kept(history: History) -> None:
+    since = frozenset(compacted(history).derived("matrix").parts)  # type: ignore[union-attr]
+    nothing = history.changes(since)
+    assert nothing is not None
+    assert nothing.models == nothing.before.models == nothing.after.models == ()
+    a_new_model(history)
+    a_correction(history)
+    found = history.changes(since)
+    assert found is not None
+    assert (found.models, found.before.models, found.after.models) == (("a", "z"), ("a",), ("a", "z"))
+    assert history.changes(since - {min(since)}) is None, "no matrix of exactly those is kept"
+    assert history.unmeasured(["a", "z", "c"], since=since) == {"z"}
+    another_metric(history)
+    assert history.changes(since) is None
+    for name in Folder(history.uri).files("derived"):
+        (Path(history.uri) / "derived" / name).unlink()
+    assert history.unmeasured(["a", "z", "c"], since=since) == {"z"}, "worked out where it is not kept"

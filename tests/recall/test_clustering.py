@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysel.errors import OptionError
-from raysel.recall.clustering import Clustering, cut, ward
+from raysel.recall.clustering import Clustering, cut, join, ward
 
 INF = np.inf
 
@@ -129,6 +129,26 @@ def test_ward_s_laws(n, d, seed):
 def test_tau_of_ward_must_be_positive(tau, n):
     with pytest.raises(OptionError, match=r"`tau` is .* a positive number"):
         ward(np.zeros((n, 1)), tau)
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 12), st.integers(0, 1000))
+def test_newcomers_to_clusters_far_apart_join_as_from_scratch(kinds, d, come, seed):
+    rng = np.random.default_rng(seed)
+    kind = np.concatenate([np.arange(kinds), rng.integers(0, kinds + 2, size=come + 6)])
+    values = 100.0 * kind[:, None] + rng.uniform(-0.1, 0.1, size=(len(kind), d))
+    numbers, _ = ward(values[: len(kind) - come], 10.0)
+    joined = join(values, np.concatenate([numbers, np.full(come, -1)]), 10.0)
+    assert groups(joined) == groups(ward(values, 10.0)[0])
+    np.testing.assert_array_equal(joined[: len(numbers)], numbers)  # who was there stays
+
+
+@given(st.integers(1, 8), st.integers(1, 8), st.integers(0, 1000))
+def test_with_no_room_only_equals_join(n, come, seed):
+    values = np.random.default_rng(seed).integers(0, 4, size=(n + come, 2)).astype(float)
+    _, numbers = np.unique(values[:n], axis=0, return_inverse=True)
+    joined = join(values, np.concatenate([numbers.ravel(), np.full(come, -1)]), 0.0)
+    _, expected = np.unique(values, axis=0, return_inverse=True)
+    assert groups(joined) == groups(expected.ravel())
 
 
 def test_order_of_clusters_and_members():

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from raysel.history import History
 from raysel.recall import cluster, rank, to_score
-from raysel.recall.front import Front, front
-from raysel.recall.kept import zoo
+from raysel.recall.front import front
 from raysel.recall.prior import prior, standardise
 from tests.recall.zoos import permuted, planted, with_holes
 
@@ -20,7 +19,9 @@ from tests.recall.zoos import permuted, planted, with_holes
 @pytest.fixture
 def small_limit(monkeypatch: pytest.MonkeyPatch) -> int:
     """A limit that the zoos of tests exceed."""
-    monkeypatch.setattr(importlib.import_module("raysel.recall.rank"), "EXACT", 18)
+    for module in ("rank", "kept"):
+        monkeypatch.setattr(importlib.import_module(f"raysel.recall.{module}"), "EXACT", 18)
+    monkeypatch.setattr(importlib.import_module("raysel.recall.kept"), "_ENOUGH", 3)
     monkeypatch.setitem(front.__kwdefaults__, "most", 18)
     return 18
 
@@ -80,32 +81,3 @@ def history_of(matrix, folder: Path) -> History:
         observations=pd.DataFrame(points),
     )
     return history
-
-
-def test_what_is_kept_gives_the_shortlist_that_the_history_gives(small_limit, tmp_path, monkeypatch):
-    matrix, _ = planted(2)
-    history = history_of(matrix, tmp_path)
-    zoo(history)
-    assert history.derived("front") is None  # readers do not write unless asked to
-    zoo(history, store=True)
-    whole = rank(history.matrix(), matrix.models, top_k=5)
-    with monkeypatch.context() as patch:
-        patch.setattr(History, "matrix", None)  # is not read
-        kept, clustering = zoo(history)
-    assert isinstance(kept, Front)
-    assert rank(kept, kept.models, clustering=clustering, top_k=5) == whole
-    history.append(
-        runs=pd.DataFrame(
-            {"run_id": ["r"], "model": ["z"], "dataset": ["d0"], "status": ["stopped"], "planned_steps": [1.0]}
-        )
-    )
-    assert history.derived("front") is None  # made of other parts
-
-
-def test_a_small_history_has_its_whole_matrix_compared(tmp_path):
-    matrix, _ = planted(2)
-    history = history_of(matrix, tmp_path)
-    compared, clustering = zoo(history, store=True)
-    assert clustering == cluster(history.matrix())
-    assert compared.models == history.matrix().models
-    assert history.derived("front") is None

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -150,3 +152,15 @@ def test_a_cosine_over_nothing_shared_is_0():
     zoo = matrix({"a": [0.5] * 6 + [NAN], "b": [0.5] * 6 + [NAN], "c": [NAN] * 6 + [0.9]})
     shortlist = rank(zoo, zoo.models, method="paper", tau=0.1)
     assert {e.model: e.score for e in shortlist.entries} == {"a": 0.5, "b": 0.5, "c": 0.0}
+
+
+def test_too_many_models_are_refused_with_the_rule_and_what_to_use(monkeypatch):
+    monkeypatch.setattr(paper, "LIMIT", 3)
+    zoo = matrix({name: [0.5, 0.6] for name in "abcd"})
+    rule = "`method` is 'paper', but must be 'default' for more than 3 models, and 4 have history here"
+    with pytest.raises(OptionError, match=re.escape(rule)):
+        rank(zoo, zoo.models, method="paper")
+    with pytest.raises(OptionError, match="give fewer candidates"):
+        cluster(zoo, method="paper")
+    assert rank(zoo, zoo.models).models
+    assert rank(zoo.restricted("abc"), "abc", method="paper").models

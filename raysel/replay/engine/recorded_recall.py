@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from raysel.proxies import PROXIES
-from raysel.recall import Propagate, to_score
+from raysel.recall import Propagate
 from raysel.replay.snapshot import Snapshot
 from raysel.target import Target
 from raysel.tune.searcher import RecallSearcher
@@ -56,8 +56,7 @@ class RecordedRecall(RecallSearcher):
         )
 
     def _score(self) -> bool:
-        matrix, clustering = self._clustered()
-        asked = to_score(matrix, self._known, clustering, method=self._method, propagate=self._propagate)
+        asked = self._clustered().to_score(self._propagate)
         found = {model: self._on_record[model] for model in asked if model in self._on_record}
         self.spent = sum(_seconds([seconds for _, seconds in scores.values()]) for scores in found.values())
         by_proxy = {

@@ -4,19 +4,23 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ray.train._internal.storage import StorageContext
+from ray.tune import Checkpoint
 from ray.tune.experiment import Trial
 
 from raysel import History, HistoryRecorder
 from raysel.errors import HistoryError
+from raysel.tune import journal
 
 Points = dict[float, float]
+GIVEN: dict[str, Any] = {"metric": "accuracy", "mode": "max", "time_attr": "epoch", "max_t": 3}
 
 
 def recorder(history: History) -> HistoryRecorder:
-    given = {"metric": "accuracy", "mode": "max", "time_attr": "epoch", "max_t": 3}
-    return HistoryRecorder(history, target="d", publish_every=0, **given)
+    return HistoryRecorder(history, target="d", publish_every=0, **GIVEN)
 
 
 def trial() -> Trial:
@@ -123,3 +127,21 @@ def test_seconds_are_kept_with_what_they_were_spent_on(tmp_path: Path, told: lis
     for epoch, hardware in enumerate(told, start=1):
         to.on_trial_result(1, [one], one, {"epoch": epoch, "accuracy": 0.5, "seconds": 1.0, "hardware": hardware})
     assert [curve.hardware for curve in history.curves()] == [kept]
+
+
+def test_what_is_reported_after_the_last_checkpoint_is_in_the_journal(tmp_path: Path) -> None:
+    storage = StorageContext(str(tmp_path / "results"), "run", trial_dir_name="t")
+    one = Trial("any", stub=True, trial_id="t", config={"model": "m"}, storage=storage)
+    kept = HistoryRecorder(History.create(tmp_path / "history"), target="d", publish_every=3600, **GIVEN)
+    kept.setup()
+    kept.publish()  # nothing yet, and not again for an hour
+    report(kept, one, 1, 0.5)
+    (run_id,) = kept.get_state()["runs"]
+    assert journal.read(one, run_id) is None, "without a checkpoint it would begin anew"
+    one.run_metadata.last_result = {"epoch": 1}
+    kept.on_checkpoint(1, [one], one, Checkpoint(str(tmp_path / "one"), storage.storage_filesystem))
+    report(kept, one, 2, 0.6)
+    entry = journal.read(one, run_id)
+    assert entry is not None
+    assert entry.metrics["epoch"] == 1
+    assert [(point["step"], point["value"]) for point in entry.points] == [(1, 0.5), (2, 0.6)]

@@ -14,7 +14,7 @@ from ray.cluster_utils import Cluster
 
 from raysel import History
 from tests.ray.killed import SEED
-from tests.ray.table import TARGET, noisy_table, planted_history
+from tests.ray.table import FEW, TARGET, noisy_table, planted_history
 
 ROOT = Path(__file__).parents[2]
 KILLS = 20
@@ -108,7 +108,7 @@ def test_a_driver_killed_at_twenty_random_moments(tmp_path: Path, address: str, 
     while kills < KILLS or expected is None:
         folder = tmp_path / f"run{runs}"
         folder.mkdir()
-        planted_history(folder)
+        planted_history(folder, datasets=FEW)
         while runs and kills < KILLS:  # the first run is left alone
             ready, made = folder / "ready", len(lines(folder))
             ready.unlink(missing_ok=True)

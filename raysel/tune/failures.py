@@ -2,11 +2,13 @@
 
 import logging
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ray
+from ray._private.state import actors
 from ray.tune.experiment import Trial
 
 from raysel.errors import OptionError
@@ -18,6 +20,8 @@ PATIENCE = 6 * 3600.0
 
 _LOOK_EVERY = 1.0
 _LONGEST = 300  # characters of a reason
+_SILENCE = 300.0  # seconds after which a machine that does not answer is known to be lost, or not to be
+_UNAVAILABLE = re.compile(r"The actor ([0-9a-f]{32}) is unavailable")
 _NODE_LOST, _PREEMPTED = "its node has died", "node was preempted"
 
 
@@ -39,6 +43,7 @@ class Failures:
         self._looked_at = -math.inf
         self._moved: dict[str, tuple[float, float]] = {}  # each running trial's highest step since its start, and when
         self._backwards: set[str] = set()  # whom the log has named already
+        self._silent: list[tuple[Trial, str, float]] = []  # trials whose process did not answer, its machine, and when
         self._ended: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
 
@@ -66,6 +71,7 @@ class Failures:
         if now - self._looked_at < _LOOK_EVERY:
             return
         self._looked_at = now
+        self._forgive(now)
         running = {trial.trial_id: trial for trial in trials if trial.status == Trial.RUNNING}
         self._moved = {name: self._moved.get(name, (-math.inf, now)) for name in running}
         for name, (step, since) in self._moved.items():
@@ -91,9 +97,25 @@ class Failures:
         """
         error = "" if reason else _newest_error(trial)
         trial.run_metadata.num_failures -= counted_in_vain(error)
+        if silent := _UNAVAILABLE.search(error):  # whether its process or its machine is gone shows later
+            machine = actors(silent[1]).get("Address", {}).get("NodeID", "")
+            self._silent.append((trial, machine, time.monotonic()))
         self._moved.pop(trial.trial_id, None)
         ended = self._ended.pop(trial.trial_id, None)
         self._reasons[trial.trial_id] = reason or ended or told(error)
+
+    def _forgive(self, now: float) -> None:
+        """Take back failures that turn out to be the loss of a machine."""
+        if not self._silent:
+            return
+        lost = {node["NodeID"] for node in ray.nodes() if not node["Alive"]}
+        for trial, machine, _ in self._silent:
+            trial.run_metadata.num_failures -= machine in lost
+        self._silent = [
+            (trial, machine, since)
+            for trial, machine, since in self._silent
+            if machine not in lost and now - since < _SILENCE
+        ]
 
 
 def _newest_error(trial: Trial) -> str:

@@ -62,7 +62,10 @@ def main(folder: Path, change: str) -> None:
 
     def vanished() -> None:
         nodes.append(cluster.add_node(**GPU_NODE))
-        cluster.remove_node(nodes.pop(0), allow_graceful=False)
+        node = nodes.pop(0)
+        cluster.remove_node(node, allow_graceful=False)
+        while any(known["Alive"] for known in ray.nodes() if known["NodeID"] == node.node_id):
+            time.sleep(0.2)  # Ray takes some seconds to be sure
 
     def preempted() -> None:
         nodes.append(cluster.add_node(**GPU_NODE))

@@ -42,6 +42,7 @@ def test_every_block_is_one_that_is_tested_here() -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_the_tune_run_example_selects_a_model_of_the_zoo(tmp_path: Path) -> None:
     shown = python(0, tmp_path)
     assert re.search(r"^selected: \{.*'model': 'zoo/", shown, flags=re.MULTILINE), shown

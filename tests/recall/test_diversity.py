@@ -182,7 +182,7 @@ def test_nothing_is_said_to_be_chosen_where_there_is_no_choice(top_k):
     scores = {"p": {"new1": 9.0, "new2": 8.0, "new3": 7.0, **dict.fromkeys(zoo.models, 0.0)}}
     candidates = [*zoo.models, "new1", "new2", "new3"]
     taken = rank(zoo, candidates, top_k=3, proxy_scores=scores, recorded={"p": recorded(zoo)})
-    assert taken.models == ("new1", "new2", "new3")
+    assert taken.models[:3] == ("new1", "new2", "new3")  # and more: a target that scores all alike is like none before
     assert "Chosen" not in taken.regime
     # ... nor can one model be diverse.
     one = rank(zoo, zoo.models, top_k=1)

@@ -38,6 +38,7 @@ def test_a_tenth_of_the_cells_has_three_seeds(inputs: zoo.Inputs) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_recording_is_resumed_and_repeats_itself(local_ray: None, tmp_path: Path) -> None:
     partial = record(tmp_path / "history", models=MODELS[:1], datasets=DATASETS)
     first = partial.observations()

@@ -159,8 +159,9 @@ def run_selection(
         raise InterruptedSelectionError(f"interrupted: what was learned is in {history.uri}{how}")
     winner = scheduler.selection.winner()
     if winner is None or searcher.shortlist is None:
-        why = "was ended" if ended else "failed, see its error file,"
-        raise NothingToRecallError(f"every trial {why} before it reported a score")
+        if ended:
+            raise NothingToRecallError("the budget was spent before any trial reported a score")
+        raise NothingToRecallError("every trial failed, see its error file, before it reported a score")
     sign = 1.0 if mode == "max" else -1.0
     place = {model: number for number, model in enumerate(searcher.shortlist.models)}  # Tune's order changes on restore
     trials = sorted(analysis.trials, key=lambda trial: place[str(trial.config["model"])])

@@ -145,5 +145,5 @@ def test_when_the_budget_is_spent_each_trial_ends_at_its_next_report(tmp_path: P
 
 def test_a_budget_that_is_spent_at_once_is_told_from_failures(tmp_path: Path) -> None:
     planted_history(tmp_path, datasets=FEW)
-    with pytest.raises(NothingToRecallError, match="every trial was ended before it reported a score"):
+    with pytest.raises(NothingToRecallError, match="the budget was spent before any trial reported"):
         select(tmp_path, budget=Budget(seconds=1e-9, of_gpus=False))

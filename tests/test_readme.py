@@ -24,7 +24,7 @@ CONSOLE = [text.strip() for language, text in BLOCKS if language == "console"]
 def run(command: list[str], folder: Path) -> str:
     """Standard output of a command that must succeed, run as a user would: elsewhere, with what is installed."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=550)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 

@@ -38,7 +38,7 @@ def quickstart(folder: Path, *args: str, **environment: str) -> subprocess.Compl
         env={**inherited, "TMPDIR": str(folder), **environment},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=550,
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

@@ -44,7 +44,7 @@ def raysel(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
         env={**inherited, "TMPDIR": str(folder), "PYTHONPATH": os.getcwd()},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=550,
     )
     assert done.returncode == 0, done.stderr
     return done

@@ -73,7 +73,7 @@ def raysel(folder: Path, *args: str, code: int = 0) -> subprocess.CompletedProce
         env={**inherited, "TMPDIR": str(folder), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=550,
     )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr

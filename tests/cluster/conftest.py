@@ -66,7 +66,7 @@ def autoscaling(port: int, folder: str) -> dict[str, object]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def project() -> Iterator[Path]:
     """A folder as somebody submits it: one table of texts."""
     with TemporaryDirectory(dir="/tmp", prefix="p") as folder:
@@ -85,7 +85,7 @@ def project() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
     """Variables of the cluster's processes and of those who use it; whatever is set here for other Rays is left out."""
     with TemporaryDirectory(dir="/tmp", prefix="h") as home:
@@ -102,7 +102,7 @@ def environment() -> Iterator[dict[str, str]]:
         }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(environment: dict[str, str]) -> Iterator[str]:
     """Where jobs go: the dashboard of a head that was started with `ray start --head`, on the loopback interface."""
     port, dashboard, agent, client = free_ports(4)
@@ -143,7 +143,7 @@ def cluster(environment: dict[str, str]) -> Iterator[str]:
 
 
 def _await(url: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError):
             urlopen(url, timeout=5).close()  # noqa: S310  (a URL of our own)
@@ -162,7 +162,7 @@ def _of(folder: str) -> list[psutil.Process]:
 def job(cluster: str, environment: dict[str, str], project: Path) -> Job:
     """`ray job VERB ...` in the project's folder."""
 
-    def run(verb: str, *args: str, timeout: float = 240) -> "subprocess.CompletedProcess[str]":
+    def run(verb: str, *args: str, timeout: float = 500) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             ["ray", "job", verb, f"--address={cluster}", "--log-color=false", *args],
             cwd=project,

@@ -27,6 +27,11 @@ def local_ray() -> Iterator[None]:
     """
     import ray
 
-    ray.init(address="local", num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    options = {"include_dashboard": False, "log_to_driver": False, "configure_logging": False}
+    try:
+        ray.init(address="local", num_cpus=SLOTS, **options)
+    except Exception:  # Ray gives itself half a minute to start, which is too little on a machine that is busy
+        ray.shutdown()
+        ray.init(address="local", num_cpus=SLOTS, **options)
     yield
     ray.shutdown()

@@ -21,7 +21,7 @@ def test_metrics_and_tensorboard() -> None:
     with TemporaryDirectory(dir="/tmp", prefix="w") as folder:  # Ray keeps sockets under it
         command = [sys.executable, "-W", "ignore", "-m", "tests.ray.watched", folder, str(port)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": folder}
-        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=200)
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=500)
         assert done.returncode == 0, done.stderr[-3000:]
         events = Path(folder, "results").rglob("events.out.tfevents.*")
         watched = {path.parent for path in events}  # a trial that was paused has several files

@@ -12,8 +12,9 @@ import click
 
 from raysel.cli.history import pairs
 from raysel.cli.output import json_option, print_json, say
-from raysel.cli.select import PATIENCE, RATES
+from raysel.cli.select import PATIENCE
 from raysel.cli.session import check_address, check_everywhere, check_kept, check_sent, session
+from raysel.cli.training import RATES, training_options
 from raysel.errors import OptionError
 
 if TYPE_CHECKING:
@@ -36,12 +37,7 @@ if TYPE_CHECKING:
     help="Where a dataset lies, as `raysel select` takes it; repeatable.",
 )
 @click.option("--label", default="label", show_default=True, help="Column with the labels, of tables.")
-@click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1), help="That a model is trained for.")
-@click.option("--lr", type=float, help="Peak learning rate.  [default: 1e-4 for images, 3e-5 for texts]")
-@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
-@click.option("--tuning", type=click.Choice(["full", "head", "lora"]), default="full", show_default=True)
-@click.option("--gpus-per-trial", "gpus", default="auto", show_default=True, help="auto, or a number such as 0.5.")
-@click.option("--cpus-per-trial", "cpus", default=1.0, show_default=True, type=click.FloatRange(min=0, min_open=True))
+@training_options
 @click.option("--max-concurrent", type=click.IntRange(min=1), help="Runs at once.  [default: as many as fit]")
 @click.option(
     "--storage", default="raysel-out/ray", show_default=True, help="Folder or URI that all nodes see, for checkpoints."

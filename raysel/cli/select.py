@@ -13,6 +13,7 @@ import click
 
 from raysel.cli.output import console, json_option, print_json, say
 from raysel.cli.session import check_address, check_everywhere, check_kept, check_sent, session
+from raysel.cli.training import RATES, training_options
 from raysel.errors import HistoryNotFoundError, OptionError
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from raysel.tune.budget import Budget
     from raysel.tune.run import Selected
 
-RATES = {"images": 1e-4, "texts": 3e-5}
-"""Usual peak learning rates of fine-tuning, by modality."""
 _SCORED = 4
 """With at most so many candidates for each that is recalled, every one of them is scored by the proxies."""
 
@@ -86,12 +85,7 @@ def _megas(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--method", type=click.Choice(["default", "paper"]), default="default", show_default=True)
 @click.option("--proxy", "proxies", multiple=True, default=("logme",), show_default=True, help="Repeatable.")
 @click.option("--top-k", default=10, show_default=True, type=click.IntRange(min=1), help="How many models to recall.")
-@click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1), help="That a model is trained for.")
-@click.option("--lr", type=float, help="Peak learning rate.  [default: 1e-4 for images, 3e-5 for texts]")
-@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
-@click.option("--tuning", type=click.Choice(["full", "head", "lora"]), default="full", show_default=True)
-@click.option("--gpus-per-trial", "gpus", default="auto", show_default=True, help="auto, or a number such as 0.5.")
-@click.option("--cpus-per-trial", "cpus", default=1.0, show_default=True, type=click.FloatRange(min=0, min_open=True))
+@training_options
 @click.option("--max-concurrent", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]")
 @click.option(
     "--budget",
@@ -313,7 +307,8 @@ def _selection(
     from raysel.tune import TrendScheduler, run_selection
     from raysel.tune.budget import BudgetStopper
     from raysel.tune.estimate import storage_bytes
-    from raysel.tune.failures import PATIENCE
+    from raysel.tune.failures import PATIENCE as STEP_PATIENCE
+    from raysel.tune.resources import held_by, workers_of
 
     stored = storage_bytes(
         [one.parameters for one in facts.values()], running=wishes.max_concurrent, top_k=wishes.top_k
@@ -325,7 +320,7 @@ def _selection(
         max_t=wishes.epochs,
         method=wishes.method,
         time_attr="epoch",
-        report_timeout=wishes.report_timeout or PATIENCE,
+        report_timeout=wishes.report_timeout or STEP_PATIENCE,
         seed=wishes.seed,
     )
     budget = None
@@ -333,10 +328,8 @@ def _selection(
         budget = BudgetStopper(wishes.budget, gpus=resources.get("gpu", 0.0), scheduler=scheduler)
     run = wishes.resume or f"raysel-{data.name}-{os.getpid()}"
     say(f"run {run}: `--resume {run}` goes on with it, should it be cut off")
-    # A trial on several GPUs is a driver beside its workers, which hold them.
-    workers = int(resources.get("gpu", 0.0)) if resources.get("gpu", 0.0) > 1 else 1
+    workers = workers_of(resources)
     fitting = int(ray.cluster_resources()["GPU"]) // workers if workers > 1 else None
-    held = {"cpu": 0.01} if workers > 1 else resources
     progress = ProgressLines(metric=data.metric, time_attr="epoch", max_t=wishes.epochs)
     with progress.of_recall():
         selected = run_selection(
@@ -351,7 +344,7 @@ def _selection(
             metric=data.metric,
             mode=data.mode,
             space=wishes.recipe,
-            resources=held,
+            resources=held_by(resources),
             max_concurrent=wishes.max_concurrent or fitting,  # a cluster may grow for more than fit now
             storage_path=wishes.storage,
             name=run,

@@ -12,6 +12,7 @@ from raysel.history import History, canonical
 from raysel.target import Target
 from raysel.tune.cleanup import DropCheckpoints
 from raysel.tune.recorder import HistoryRecorder
+from raysel.tune.resources import held_by, workers_of
 
 if TYPE_CHECKING:
     from raysel.finetune import Data, Recipe
@@ -62,7 +63,7 @@ def record_runs(
     """
     from raysel.finetune import distributed_trainable, trainable
 
-    workers = int(resources.get("gpu", 0.0))
+    workers = workers_of(resources)
     fine_tune: Any = tune.with_parameters(trainable, data=data)
     if workers > 1:
         fine_tune = tune.with_parameters(distributed_trainable, data=data, workers=workers, use_gpu=True)
@@ -82,8 +83,7 @@ def record_runs(
         scheduler=FIFOScheduler(),
         metric=data.metric,
         mode=data.mode,
-        # The driver of a run on several GPUs stands beside its workers, which hold them.
-        resources_per_trial={"cpu": 0.01} if workers > 1 else dict(resources),
+        resources_per_trial=held_by(resources),
         max_concurrent_trials=max_concurrent,
         reuse_actors=True,
         storage_path=storage_path,

@@ -81,14 +81,32 @@ def _memory_here() -> int:
     return int(torch.cuda.get_device_properties(0).total_memory)
 
 
+def workers_of(resources: Mapping[str, float]) -> int:
+    """How many workers a trial with these resources is made by: with several GPUs each has one of its own.
+
+    >>> workers_of({"cpu": 1, "gpu": 4}), workers_of({"cpu": 1, "gpu": 0.5}), workers_of({"cpu": 1})
+    (4, 1, 1)
+    """
+    gpus = resources.get("gpu", 0.0)
+    return int(gpus) if gpus > 1 else 1
+
+
+def held_by(resources: Mapping[str, float]) -> dict[str, float]:
+    """What Tune is to hold for such a trial: on several GPUs it is a driver beside its workers, which hold them.
+
+    >>> held_by({"cpu": 1, "gpu": 4}), held_by({"cpu": 1, "gpu": 0.5})
+    ({'cpu': 0.01}, {'cpu': 1, 'gpu': 0.5})
+    """
+    return {"cpu": 0.01} if workers_of(resources) > 1 else dict(resources)
+
+
 def trial_hardware(resources: Mapping[str, float]) -> str:
     """What a trial with these resources computes on, as histories record it; of a cluster with several kinds, on one.
 
     Args:
         resources: As `trial_resources` gives them.
     """
-    gpus = resources.get("gpu", 0.0)
-    workers = int(gpus) if gpus > 1 else 1  # each has a GPU of its own
+    gpus, workers = resources.get("gpu", 0.0), workers_of(resources)
     task: Any = ray.remote(_hardware_here).options(num_cpus=resources["cpu"] / workers, num_gpus=gpus / workers)
     return str(ray.get(task.remote(workers)))
 

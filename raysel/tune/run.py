@@ -21,6 +21,7 @@ from raysel.tune.metrics import SelectionMetrics
 from raysel.tune.recorder import HistoryRecorder
 from raysel.tune.scheduler import TrendScheduler
 from raysel.tune.searcher import RecallSearcher
+from raysel.tune.snapshot import SpareSnapshot, mend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +126,8 @@ def run_selection(
         InterruptedSelectionError: After Ctrl-C. What the trials had reported is in the history.
     """
     began = time.perf_counter()
+    if resume and storage_path is not None and name is not None:
+        mend(storage_path, name)
     with in_force(budget):
         analysis = tune.run(
             trainable,
@@ -147,6 +150,7 @@ def run_selection(
                 HistoryRecorder(history, target=target, scheduler=scheduler),
                 DropCheckpoints(scheduler),
                 SelectionMetrics(scheduler, target=target),
+                SpareSnapshot(),
                 *([] if budget is None else [budget]),
                 *callbacks,
             ],

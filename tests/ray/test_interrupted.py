@@ -68,7 +68,8 @@ def told(selected: Selected) -> Any:
     return selected.selected, [(t.model, t.curve, t.stopped_at, t.reason) for t in selected.trials]
 
 
-def test_ctrl_c_selects_nothing_and_the_run_goes_on_as_if_undisturbed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut_off", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_ctrl_c_selects_nothing_and_the_run_goes_on_as_if_undisturbed(tmp_path: Path, cut_off: bool) -> None:
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     for folder in (undisturbed, disturbed):
         folder.mkdir()
@@ -81,6 +82,9 @@ def test_ctrl_c_selects_nothing_and_the_run_goes_on_as_if_undisturbed(tmp_path: 
     assert sum(len(curve.steps) for curve in learned) == 3, "every reported score is in the history"
     assert {curve.status for curve in learned} <= {"running", "stopped"}
 
+    if cut_off:  # as a kill leaves it that comes while Tune writes
+        last = max((disturbed / "results" / "run").glob("experiment_state-*.json"))
+        last.write_bytes(last.read_bytes()[:1000])
     assert told(select(disturbed, resume=True)) == told(expected), "whatever the first one might have spent"
     recorded = History(disturbed / "history")
     assert set(recorded.runs().query("dataset == @TARGET")["fingerprint"]) == {"f00d"}

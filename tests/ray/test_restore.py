@@ -45,7 +45,7 @@ def outcome(folder: Path) -> dict[str, tuple[str, float]]:
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.parametrize("kill_after", [5, 11, 13])
+@pytest.mark.parametrize("kill_after", [3, 6, 9])
 def test_a_killed_driver_goes_on_where_it_was(tmp_path: Path, kill_after: int) -> None:
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     for folder in (undisturbed, disturbed):

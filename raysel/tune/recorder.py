@@ -15,7 +15,7 @@ from ray.tune.schedulers import TrialScheduler
 from raysel.errors import HistoryError, OptionError
 from raysel.history import History, canonical, run_id
 from raysel.target import Target
-from raysel.tune import journal
+from raysel.tune import journal, snapshot
 from raysel.tune.controller import seconds_of
 from raysel.tune.recorded import RecordedRun
 from raysel.tune.scheduler import TrendScheduler
@@ -81,7 +81,8 @@ class HistoryRecorder(Callback):
         self._name = uuid.uuid4().hex[:8]
         self._runs: dict[str, RecordedRun] = {}
         self._entries: dict[str, journal.Entry] = {}
-        if self._scheduler is not None:
+        self._storage: Any = None
+        if self._scheduler:
             self._scheduler.recorder = self
 
     def setup(self, stop: Any = None, num_samples: Any = None, total_num_samples: Any = None, **info: Any) -> None:
@@ -125,11 +126,10 @@ class HistoryRecorder(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, checkpoint: Checkpoint, **info: Any
     ) -> None:
         """Note in the journal that a trial can go on from here."""
-        scheduler = self._scheduler
         entry = journal.Entry(
             checkpoint=checkpoint.path,
             metrics=trial.last_result,
-            curve=list(scheduler.selection.curve(trial.trial_id).items()) if scheduler else [],
+            curve=list(self._scheduler.selection.curve(trial.trial_id).items()) if self._scheduler else [],
             points=self._run(trial).points,
         )
         self._enter(trial, entry)
@@ -192,6 +192,8 @@ class HistoryRecorder(Callback):
 
     def get_state(self) -> dict[str, Any]:
         """What Tune saves with the run: plain data."""
+        if self._storage is not None:
+            snapshot.keep(self._storage)
         return {
             "name": self._name,
             "runs": {name: asdict(run) for name, run in self._runs.items()},
@@ -247,7 +249,7 @@ class HistoryRecorder(Callback):
 
     def _enter(self, trial: Trial, entry: journal.Entry) -> None:
         name = self._run_id(trial)
-        self._entries[name] = entry
+        self._entries[name], self._storage = entry, trial.storage
         try:
             journal.write(trial, name, entry)
         except OSError as error:

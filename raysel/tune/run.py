@@ -21,7 +21,7 @@ from raysel.tune.metrics import SelectionMetrics
 from raysel.tune.recorder import HistoryRecorder
 from raysel.tune.scheduler import TrendScheduler
 from raysel.tune.searcher import RecallSearcher
-from raysel.tune.snapshot import SpareSnapshot, mend
+from raysel.tune.snapshot import mended
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ def run_selection(
     """
     began = time.perf_counter()
     if resume and storage_path is not None and name is not None:
-        mend(storage_path, name)
+        mended(f"{storage_path}/{name}")
     with in_force(budget):
         analysis = tune.run(
             trainable,
@@ -150,7 +150,6 @@ def run_selection(
                 HistoryRecorder(history, target=target, scheduler=scheduler),
                 DropCheckpoints(scheduler),
                 SelectionMetrics(scheduler, target=target),
-                SpareSnapshot(),
                 *([] if budget is None else [budget]),
                 *callbacks,
             ],

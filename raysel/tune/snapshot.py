@@ -7,14 +7,12 @@ since is in the journal (`raysel.tune.journal`).
 
 import json
 import logging
+import os
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import pyarrow.fs as pafs
-from ray import tune
-from ray.train._internal.storage import get_fs_and_path
-from ray.tune.experiment import Trial
+from ray.train._internal.storage import StorageContext, get_fs_and_path
 
 logger = logging.getLogger(__name__)
 _FILE = re.compile(r"(experiment_state|search_gen_state|searcher-state|callback-states)-.*\.(json|pkl)")
@@ -22,59 +20,45 @@ _SPARE = "raysel/snapshot"
 _STOP = b"."  # the last byte of every pickle
 
 
-class SpareSnapshot(tune.Callback):
-    """Before Tune writes a snapshot over the last, copies that, if it is whole.
-
-    >>> tune.RunConfig(callbacks=[SpareSnapshot()]).callbacks[0].get_state()
-    """
-
-    def __init__(self) -> None:
-        self._place: tuple[pafs.FileSystem, str] | None = None
-
-    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Where the run is kept is known from its trials."""
-        storage: Any = trial.storage
-        self._place = storage.storage_filesystem, storage.experiment_fs_path
-
-    def get_state(self) -> None:
-        """Called when Tune is about to save; the callback itself has no state."""
-        if self._place is None:
-            return
-        filesystem, folder = self._place
-        try:
-            last = _newest(filesystem, folder)
-            if last and all(map(_is_whole, last, last.values())):
-                spare = f"{folder}/{_SPARE}"
-                _write(filesystem, f"{spare}.tmp", last)
-                if filesystem.get_file_info(spare).type != pafs.FileType.NotFound:
-                    filesystem.delete_dir(spare)
-                filesystem.move(f"{spare}.tmp", spare)
-        except OSError as error:  # a run goes on without
-            logger.warning("no spare snapshot of the run could be written: %s", error)
-
-
-def mend(storage_path: str, name: str) -> bool:
-    """Put the spare snapshot of a run in place of one that was cut off; whether that was needed.
-
-    Without a spare one the broken files are deleted: nothing was saved before them, and Tune begins anew.
+def keep(storage: StorageContext) -> None:
+    """Copy a run's snapshot, if it is whole; called when Tune is about to write the next over it.
 
     Args:
-        storage_path: Where Tune keeps its results.
-        name: The run's.
+        storage: Where a trial of the run is kept.
     """
-    filesystem, parent = get_fs_and_path(storage_path)
-    folder, spare = f"{parent}/{name}", f"{parent}/{name}/{_SPARE}"
-    last = _newest(filesystem, folder)
-    if all(map(_is_whole, last, last.values())):
-        return False
+    filesystem, folder = storage.storage_filesystem, storage.experiment_fs_path
+    try:
+        last = _newest(filesystem, folder)
+        if last and all(map(_is_whole, last, last.values())):
+            spare = f"{folder}/{_SPARE}"
+            _write(filesystem, f"{spare}.tmp", last)
+            if filesystem.get_file_info(spare).type != pafs.FileType.NotFound:
+                filesystem.delete_dir(spare)
+            filesystem.move(f"{spare}.tmp", spare)
+    except OSError as error:  # a run goes on without
+        logger.warning("no spare snapshot of the run could be written: %s", error)
+
+
+def mended(path: str) -> str:
+    """The folder or URI of an experiment, for `Tuner.restore`, with its last snapshot whole.
+
+    If a driver was killed while Tune wrote it, the one before takes its place. Without one before, the broken files are
+    deleted: no trial had a checkpoint yet, and Tune begins anew (for which it wants `param_space`).
+
+    >>> mended("results/none")
+    'results/none'
+    """
+    filesystem, folder = get_fs_and_path(path if "://" in path else os.path.abspath(os.path.expanduser(path)))
+    last, spare = _newest(filesystem, folder), _newest(filesystem, f"{folder}/{_SPARE}")
+    if all(map(_is_whole, last, last.values())) and (last or not spare):
+        return path
     for file in _saved(filesystem, folder):
         filesystem.delete_file(f"{folder}/{file}")
-    kept = _newest(filesystem, spare)
-    _write(filesystem, folder, kept)
+    _write(filesystem, folder, spare)
     logger.warning(
-        "the last snapshot of %s was cut off: %s", name, "the one before is used" if kept else "it begins anew"
+        "the last snapshot of %s was cut off: %s", path, "the one before is used" if spare else "it begins anew"
     )
-    return True
+    return path
 
 
 def _saved(filesystem: pafs.FileSystem, folder: str) -> list[str]:

@@ -12,6 +12,7 @@ import ray
 from ray import tune
 
 from raysel import History, HistoryRecorder, RecallSearcher, TrendScheduler
+from raysel.tune import mended
 from tests.ray.table import MODELS, STEPS, TARGET, noisy_table, table_trainable
 
 SEED = 5
@@ -38,7 +39,7 @@ def main(folder: Path, what: str, policy: str = "sync", pause: float = 0.3) -> N
     space = {"model": tune.choice(list(MODELS)), "lr": tune.loguniform(1e-5, 1e-3)}
     if what == "restore" or (what == "go" and tune.Tuner.can_restore(str(experiment))):
         # Killed before its first snapshot, a run begins anew: for that Tune wants to be told the space again.
-        tuner = tune.Tuner.restore(str(experiment), trainable=trainable, param_space=space)
+        tuner = tune.Tuner.restore(mended(str(experiment)), trainable=trainable, param_space=space)
     else:
         history = History(str(folder / "history"))
         scheduler = TrendScheduler(history, target=TARGET, max_t=STEPS, policy=policy)  # type: ignore[arg-type]

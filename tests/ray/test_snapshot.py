@@ -10,9 +10,14 @@ from typing import Any
 import pyarrow.fs as pafs
 import pytest
 
-from raysel.tune.snapshot import SpareSnapshot, mend
+from raysel.tune import mended
+from raysel.tune.snapshot import keep
 
 KINDS = {"search_gen_state": "json", "searcher-state": "pkl", "callback-states": "pkl"}
+
+
+def storage(folder: Path) -> Any:
+    return SimpleNamespace(storage_filesystem=pafs.LocalFileSystem(), experiment_fs_path=str(folder))
 
 
 def save(folder: Path, number: int, session: str = "2026-01-01_00-00-00") -> None:
@@ -33,64 +38,63 @@ def saved(folder: Path) -> dict[str, Any]:
     return found
 
 
-def spare(folder: Path) -> SpareSnapshot:
-    callback = SpareSnapshot()
-    storage = SimpleNamespace(storage_filesystem=pafs.LocalFileSystem(), experiment_fs_path=str(folder))
-    trial: Any = SimpleNamespace(storage=storage)
-    callback.on_trial_start(0, [trial], trial)
-    return callback
-
-
 @pytest.mark.parametrize("cut", ["experiment_state", *KINDS])
 def test_the_snapshot_before_is_put_in_place_of_one_that_was_cut_off(
     tmp_path: Path, cut: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "run"
     save(folder, 1)
-    spare(folder).get_state()
+    keep(storage(folder))
     save(folder, 2)
-    assert not mend(str(tmp_path), "run")
+    assert mended(str(folder)) == str(folder)
     assert set(saved(folder).values()) == {2}
     file = next(folder.glob(f"{cut}-*"))
     file.write_bytes(file.read_bytes()[:-1])
     with caplog.at_level(logging.WARNING):
-        assert mend(str(tmp_path), "run")
+        assert mended(str(folder)) == str(folder)
     assert saved(folder) == dict.fromkeys(["experiment_state", *KINDS], 1)
-    assert "the last snapshot of run was cut off: the one before is used" in caplog.text
+    assert "/run was cut off: the one before is used" in caplog.text
 
 
 def test_what_was_cut_off_is_never_kept_as_spare(tmp_path: Path) -> None:
     save(tmp_path / "run", 1)
-    keeper = spare(tmp_path / "run")
-    keeper.get_state()
+    keep(storage(tmp_path / "run"))
     save(tmp_path / "run", 2)
     (tmp_path / "run" / "searcher-state-2026-01-01_00-00-00.pkl").write_bytes(b"")
-    keeper.get_state()
-    assert mend(str(tmp_path), "run")
+    keep(storage(tmp_path / "run"))
+    mended(str(tmp_path / "run"))
     assert set(saved(tmp_path / "run").values()) == {1}
 
 
 def test_the_newest_session_counts(tmp_path: Path) -> None:
     save(tmp_path / "run", 1)
     save(tmp_path / "run", 2, session="2026-01-01_00-00-07")
-    spare(tmp_path / "run").get_state()
+    keep(storage(tmp_path / "run"))
     file = tmp_path / "run" / "experiment_state-2026-01-01_00-00-07.json"
     file.write_text(file.read_text()[:3])
-    assert mend(str(tmp_path), "run")
+    mended(str(tmp_path / "run"))
     assert set(saved(tmp_path / "run").values()) == {2}
 
 
 def test_cut_off_with_nothing_before_it_a_run_begins_anew(tmp_path: Path) -> None:
     save(tmp_path / "run", 1)
     (tmp_path / "run" / "experiment_state-2026-01-01_00-00-00.json").write_text("{")
-    assert mend(str(tmp_path), "run")
+    mended(str(tmp_path / "run"))
     assert saved(tmp_path / "run") == {}
-    assert not mend(str(tmp_path), "another")
 
 
 def test_a_full_disk_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     save(tmp_path / "run", 1)
     (tmp_path / "run" / "raysel").write_text("in the way")
     with caplog.at_level(logging.WARNING):
-        spare(tmp_path / "run").get_state()
+        keep(storage(tmp_path / "run"))
     assert "no spare snapshot of the run could be written" in caplog.text
+
+
+def test_a_kill_while_it_is_mended_is_mended_the_next_time(tmp_path: Path) -> None:
+    save(tmp_path / "run", 1)
+    keep(storage(tmp_path / "run"))
+    for file in (tmp_path / "run").glob("*-20*"):
+        file.unlink()
+    mended(str(tmp_path / "run"))
+    assert saved(tmp_path / "run") == dict.fromkeys(["experiment_state", *KINDS], 1)

@@ -86,6 +86,17 @@ def can_pause(trial: Trial, result: Mapping[str, Any]) -> bool:
     return not function or bool(result.get(SHOULD_CHECKPOINT))
 
 
+def pause_added(tune_controller: "TuneController", trial: Trial, *, again: bool) -> None:
+    """Let a trial wait that was just added, for the first time or because it is tried again.
+
+    Tune files a new trial by its status after it has told the scheduler, one that is tried again before.
+    """
+    if again:
+        tune_controller._set_trial_status(trial, Trial.PAUSED)
+    else:
+        trial.set_status(Trial.PAUSED)
+
+
 def arrivals(tune_controller: "TuneController", *, idle: int) -> bool:
     """Whether more trials may still be added.
 

@@ -46,6 +46,7 @@ class Failures:
         self._silent: list[tuple[Trial, str, float]] = []  # trials whose process did not answer, its machine, and when
         self._ended: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
+        self._failed: set[str] = set()  # since this driver started, and not tried again yet
 
     @property
     def reasons(self) -> Mapping[str, str]:
@@ -84,9 +85,12 @@ class Failures:
             logger.warning("%s %s", name, self._ended[name])
             ray.kill(process)
 
-    def forget(self, trial: Trial) -> None:
-        """A trial is tried again."""
+    def forget(self, trial: Trial) -> bool:
+        """A trial is added, perhaps again: whether it failed since this driver started."""
         self._reasons.pop(trial.trial_id, None)
+        failed = trial.trial_id in self._failed
+        self._failed.discard(trial.trial_id)
+        return failed
 
     def note(self, trial: Trial, reason: str | None = None) -> None:
         """A trial failed: remember why. That its machine was lost does not count against Tune's `max_failures`.
@@ -100,6 +104,7 @@ class Failures:
         if silent := _UNAVAILABLE.search(error):  # whether its process or its machine is gone shows later
             machine = actors(silent[1]).get("Address", {}).get("NodeID", "")
             self._silent.append((trial, machine, time.monotonic()))
+        self._failed.add(trial.trial_id)
         self._moved.pop(trial.trial_id, None)
         ended = self._ended.pop(trial.trial_id, None)
         self._reasons[trial.trial_id] = reason or ended or told(error)

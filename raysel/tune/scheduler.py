@@ -14,7 +14,7 @@ from raysel.errors import CheckpointError, OptionError
 from raysel.history import History
 from raysel.target import Target
 from raysel.trends import Decision, Past, Selection, Standing, Trends, check_risk, stages
-from raysel.tune.controller import arrivals, can_pause, is_full, place_of, step_of, tell_searcher
+from raysel.tune.controller import arrivals, can_pause, is_full, pause_added, place_of, step_of, tell_searcher
 from raysel.tune.failures import PATIENCE, Failures
 
 if TYPE_CHECKING:
@@ -173,16 +173,15 @@ class TrendScheduler(FIFOScheduler):
         if trial.is_finished():
             self.selection.finish(trial.trial_id)
             return
-        self._failures.forget(trial)
+        tried_again = self._failures.forget(trial)
         self.selection.add(trial.trial_id, **vars(place_of(tune_controller, trial)))
         known_curve = self.recorder.resume(trial) if self.recorder is not None else {}
         for step, score in known_curve.items():
             self.selection.report(trial.trial_id, step, score)
         over = self.selection.standing(trial.trial_id) != "live"
         if trial.status == Trial.PENDING and (over or (self.selection.waiting(trial.trial_id) and trial.checkpoint)):
-            # Restored while it waited at a stage, or Tune had not noted its end yet: it would start it. (Tune files the
-            # trial by this status only after this call.)
-            trial.set_status(Trial.PAUSED)
+            # Lost or restored while it waited at a stage, or Tune had not noted its end yet: it would start it.
+            pause_added(tune_controller, trial, again=tried_again)
         # A restored searcher may remember otherwise.
         tell_searcher(tune_controller, trial, paused=trial.status == Trial.PAUSED)
 

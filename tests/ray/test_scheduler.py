@@ -4,8 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.train._internal.storage import StorageContext
+from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
+from ray.tune.result import SHOULD_CHECKPOINT
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+from ray.tune.search import Searcher
+from ray.tune.search.search_generator import SearchGenerator
 
 from raysel import HistoryRecorder, TrendScheduler
 from raysel.errors import DataError, OptionError, RayselError, UnknownNameError
@@ -137,6 +142,32 @@ class Finished:
 
     def is_finished(self) -> bool:
         return True
+
+
+def test_a_trial_whose_machine_was_lost_while_it_waited_waits_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = TrendScheduler(planted_history(tmp_path), target=TARGET, max_t=STEPS, policy="sync")
+    scheduler.set_search_properties("accuracy", "max")
+    monkeypatch.setattr(Trial, "checkpoint", property(lambda trial: "somewhere"))
+    monkeypatch.setattr(Trial, "error_file", None)
+    storage = StorageContext(storage_path=str(tmp_path), experiment_dir_name="run")
+    one, other = (
+        Trial("any", stub=True, trial_id=name, config={"model": name}, storage=storage) for name in ("m00", "m01")
+    )
+    controller = TuneController(search_alg=SearchGenerator(Searcher()), scheduler=scheduler, storage=storage)
+    for trial in (one, other):
+        trial.create_placement_group_factory()
+        scheduler.on_trial_add(controller, trial)
+        controller._trials.append(trial)
+        controller._pending_trials.add(trial)
+        controller._set_trial_status(trial, Trial.RUNNING)
+    given = {"training_iteration": 1, "accuracy": 0.5, SHOULD_CHECKPOINT: True}
+    assert scheduler.on_trial_result(controller, one, given) == TrialScheduler.PAUSE
+    controller._set_trial_status(one, Trial.ERROR)  # as Tune does before it tries again
+    controller._requeue_trial(one)
+    assert one.status == Trial.PAUSED
+    assert (one in controller._paused_trials, one in controller._pending_trials) == (True, False)
 
 
 def test_the_state_of_a_scheduler_outlives_it(tmp_path: Path) -> None:

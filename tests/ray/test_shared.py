@@ -9,27 +9,28 @@ import pytest
 import ray
 
 from raysel import History, Target
-from raysel.tune import Selected, run_selection
+from raysel.tune import RecallSearcher, Selected, TrendScheduler, run_selection
 from tests.ray.table import MODELS, STEPS, noisy_table, planted_history, table_trainable
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 TARGETS = ("first", "second")
 
 
-def select(folder: Path, target: str) -> Selected:
+def select(folder: Path, name: str) -> Selected:
+    history, target = History(folder / "history"), Target(name, classes=2)
     return run_selection(
-        table_trainable(noisy_table(len(target)), log=folder / f"{target}.log", pause=0.05),
-        history=History(folder / "history"),
-        target=Target(target, classes=2),
+        table_trainable(noisy_table(len(name)), log=folder / f"{name}.log", pause=0.05),
+        searcher=RecallSearcher(history, target=target, top_k=3),
+        scheduler=TrendScheduler(history, target=target, max_t=STEPS),
+        history=history,
+        target=target,
         models=MODELS,
         metric="accuracy",
         mode="max",
-        max_t=STEPS,
         space={},
-        top_k=3,
         max_concurrent=2,
         storage_path=str(folder / "results"),
-        name=target,
+        name=name,
     )
 
 

@@ -13,7 +13,7 @@ import click
 
 from raysel.cli.output import console, json_option, print_json, say
 from raysel.cli.session import check_address, check_everywhere, check_kept, check_sent, session
-from raysel.cli.training import RATES, training_options
+from raysel.cli.training import RATES, across_tasks_option, training_options
 from raysel.errors import HistoryNotFoundError, OptionError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class _Wishes:
     out: "Out"
     storage: str
     method: str
+    across_tasks: bool
     proxies: tuple[str, ...]
     top_k: int
     epochs: int
@@ -83,6 +84,7 @@ def _megas(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--licence", "licences", multiple=True, help="Leave out models with another licence, or none known.")
 @click.option("--strict", is_flag=True, help="Stop where a model cannot be had, instead of going on without it.")
 @click.option("--method", type=click.Choice(["default", "paper"]), default="default", show_default=True)
+@across_tasks_option
 @click.option("--proxy", "proxies", multiple=True, default=("logme",), show_default=True, help="Repeatable.")
 @click.option("--top-k", default=10, show_default=True, type=click.IntRange(min=1), help="How many models to recall.")
 @training_options
@@ -118,6 +120,7 @@ def select(
     licences: tuple[str, ...],
     strict: bool,
     method: str,
+    across_tasks: bool,
     proxies: tuple[str, ...],
     top_k: int,
     epochs: int,
@@ -187,6 +190,7 @@ def select(
             out=place,
             storage=storage or place.named("ray"),
             method=method,
+            across_tasks=across_tasks,
             proxies=proxies,
             top_k=top_k,
             epochs=epochs,
@@ -389,6 +393,7 @@ def _searcher(
         proxies=wishes.proxies,
         top_k=wishes.top_k,
         method=wishes.method,
+        across_tasks=wishes.across_tasks,
         propagate="own" if few and wishes.method == "default" else "representative",
         # A forward pass needs no more than one GPU, whatever trials have.
         proxy_resources={name: min(amount, 1.0) if name == "gpu" else amount for name, amount in resources.items()},

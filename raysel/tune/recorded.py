@@ -1,9 +1,10 @@
-"""One trial's run as `HistoryRecorder` keeps it until the history has it."""
+"""One trial's run, and the dataset, as `HistoryRecorder` files them."""
 
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from raysel.history import History
 from raysel.target import Target
 
 _THEN, _LONGEST = ", then ", 500  # characters that a history takes
@@ -79,3 +80,15 @@ class RecordedRun:
             "reason": self.reason,
             "planned_steps": self.planned_steps,
         }
+
+
+def dataset_row(target: Target, history: History, *, metric: str, mode: str) -> dict[str, Any]:
+    """The target as a row of the history; a task that is on record stays where the target has none."""
+    return {
+        "dataset": target.name,
+        "task": target.task or history.tasks().get(target.name, ""),
+        "classes": target.classes,
+        "size": target.size,
+        "primary_metric": metric,
+        "mode": mode,
+    }

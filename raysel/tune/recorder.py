@@ -17,7 +17,7 @@ from raysel.history import History, canonical, run_id
 from raysel.target import Target
 from raysel.tune import journal, snapshot
 from raysel.tune.controller import seconds_of
-from raysel.tune.recorded import RecordedRun
+from raysel.tune.recorded import RecordedRun, dataset_row
 from raysel.tune.scheduler import TrendScheduler
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,8 @@ class HistoryRecorder(Callback):
             DataError: If the history knows the target's metric with the opposite direction.
             HistoryError: If the history cannot be written to.
         """
-        self._history.append(datasets=pd.DataFrame([self._dataset()]))
+        row = dataset_row(self._target, self._history, metric=self._scored_by(), mode=self._direction())
+        self._history.append(datasets=pd.DataFrame([row]))
         if self._scheduler is not None:
             self._scheduler.history.pin(self._pin)
 
@@ -287,13 +288,3 @@ class HistoryRecorder(Callback):
     @property
     def _pin(self) -> str:
         return f"selection-{self._name}"
-
-    def _dataset(self) -> dict[str, Any]:
-        return {
-            "dataset": self._target.name,
-            "task": self._target.task,
-            "classes": self._target.classes,
-            "size": self._target.size,
-            "primary_metric": self._scored_by(),
-            "mode": self._direction(),
-        }

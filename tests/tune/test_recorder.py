@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from ray.train._internal.storage import StorageContext
 from ray.tune import Checkpoint
 from ray.tune.experiment import Trial
 
-from raysel import History, HistoryRecorder
+from raysel import History, HistoryRecorder, Target
 from raysel.errors import HistoryError
 from raysel.tune import journal
 
@@ -145,3 +146,14 @@ def test_what_is_reported_after_the_last_checkpoint_is_in_the_journal(tmp_path: 
     assert entry is not None
     assert entry.metrics["epoch"] == 1
     assert [(point["step"], point["value"]) for point in entry.points] == [(1, 0.5), (2, 0.6)]
+
+
+@pytest.mark.parametrize(
+    ("target", "task"),
+    [("d", "regression"), (Target("d"), "classification"), ("e", ""), (Target("e"), "classification")],
+)
+def test_a_plain_name_keeps_the_task_on_record(tmp_path: Path, target: Target | str, task: str) -> None:
+    history = History.create(tmp_path / "history")
+    history.append(datasets=pd.DataFrame({"dataset": ["d"], "task": ["regression"]}))
+    HistoryRecorder(history, target=target, **GIVEN).setup()
+    assert history.tasks().get(Target.of(target).name, "") == task

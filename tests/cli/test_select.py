@@ -150,6 +150,7 @@ def test_a_table_of_texts(folder: Path, docstrings: Path) -> None:
     assert [entry["model"] for entry in plain["shortlist"]] == [entry["model"] for entry in planned["shortlist"]]
     assert plain["metric"] == "macro_f1"
     assert plain["test_score"] > 1 / 3
+    assert plain["other_metrics"].keys() == {"accuracy", "test_accuracy"}
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     model = AutoModelForSequenceClassification.from_pretrained(out / "model")

@@ -424,9 +424,8 @@ def _key(config: Mapping[str, Any], data: "Data") -> str:
     from raysel import models
     from raysel.tune.finished import key_of
 
-    # A run that was judged by another metric has no curve in this one.
-    judged = f"{data.fingerprint} {data.metric}"
-    return key_of(config, fingerprint=judged, revision=models.revision(str(config["model"])))
+    revision = models.revision(str(config["model"]))
+    return key_of(config, fingerprint=data.fingerprint, metric=data.metric, revision=revision)
 
 
 def _finished(out: "Out") -> Path | None:

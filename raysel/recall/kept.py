@@ -260,6 +260,8 @@ def _led(history: History, *, task: str, apart: frozenset[str], store: bool) -> 
         try:
             history.matrix(store=True)
             history.derive(kind, _written(led))
+            if kind != _KIND:  # for whoever asks without a target, as past shortlists do
+                history.derive(_KIND, _written(replace(led, clustering=cluster(leading), apart=frozenset())))
         except HistoryError as error:
             logger.warning("the models that lead could not be kept: %s", error)
     return led

@@ -234,7 +234,7 @@ def test_a_killed_selection_goes_on(folder: Path, letters: Path) -> None:
     plain = json.loads(raysel(folder, "select", str(letters), *LONG, *out, "--resume", run).stdout)
     assert max(len(trial["curve"]) for trial in plain["trials"]) == 40
     observations = History(folder / "killed-history").observations()
-    validated = observations[observations["split"] == "val"]
+    validated = observations[(observations["split"] == "val") & (observations["metric"] == plain["metric"])]
     assert not validated.duplicated(["run_id", "step"]).any()
     assert len(validated) == plain["steps"], "every point is on record once"
 

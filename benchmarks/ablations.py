@@ -32,9 +32,9 @@ from raysel.tune.scheduler import TrendScheduler
 class _ByScore(RecordedRecall):
     """The best by recall score, however alike they are."""
 
-    def _rank(self, scores: Mapping[str, Mapping[str, float]]) -> None:
+    def _rank(self, scores: Mapping[str, Mapping[str, float]], unscored: Mapping[str, str]) -> None:
         asked, self._top_k = self._top_k, len(self._known)  # where all are recalled there is nothing to choose
-        super()._rank(scores)
+        super()._rank(scores, unscored)
         self._top_k = asked
         if self._shortlist is not None:
             self._shortlist = replace(self._shortlist, entries=self._shortlist.entries[:asked])

@@ -17,7 +17,7 @@ class Target:
 
     Args:
         name: Names the dataset in the history.
-        task: `classification` or `regression`.
+        task: `classification` or `regression`; empty where it is what the history records, if it does.
         samples: Called without arguments on a worker, returns `(inputs, labels)`: labelled training samples that
             proxies look at. Inputs are indexable by an integer array and are handed as they are to the function that
             extracts features; labels are (n_samples,), integers from 0 for classification, floats for regression.
@@ -34,7 +34,7 @@ class Target:
     """
 
     name: str
-    task: Task = field(default="classification", kw_only=True)
+    task: Task | Literal[""] = field(default="classification", kw_only=True)
     samples: Callable[[], tuple[Any, Any]] | None = field(default=None, kw_only=True)
     classes: int | None = field(default=None, kw_only=True)
     size: int | None = field(default=None, kw_only=True)
@@ -43,10 +43,10 @@ class Target:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise OptionError("target", self.name, "a name")
-        if self.task not in get_args(Task):
+        if self.task not in ("", *get_args(Task)):
             raise OptionError("task", self.task, f"one of {', '.join(get_args(Task))}")
 
     @classmethod
     def of(cls, target: "Target | str") -> "Target":
-        """The target itself, or one that a plain name stands for."""
-        return cls(target) if isinstance(target, str) else target
+        """The target itself, or one that a plain name stands for, whose task is what the history records."""
+        return cls(target, task="") if isinstance(target, str) else target

@@ -56,7 +56,8 @@ def quickstart(target: str, method: str, seed: int, as_json: bool) -> None:
     Ray is started on this machine and stopped again; with RAY_ADDRESS set, that cluster is used, on the node that this
     runs on.
 
-    JSON: `selected`, `metric`, `mode`, `test_score`, `steps` (epochs spent on the target), `seconds`; `shortlist`, as
+    JSON: `selected`, `metric`, `mode`, `test_score`, `other_metrics` (of the selected model, by name,
+    those on the test split with `test_` before it), `steps` (epochs spent on the target), `seconds`; `shortlist`, as
     `raysel recall` has it; `trials`, a list of `model`, `curve` ([epoch, validation score] pairs), `stopped_at` (an
     epoch, or null) and `reason`; `baselines`, by name `selected`, `test_score` and `steps`.
     """
@@ -119,6 +120,7 @@ def _select(target: str, *, method: str, seed: int) -> tuple["Selected", dict[st
                 models=models,
                 metric=data.metric,
                 mode=data.mode,
+                other_metrics=data.other_metrics,
                 space={"epochs": EPOCHS, "seed": seed},
                 resources=resources,
                 max_concurrent=SLOTS,

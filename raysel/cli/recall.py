@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from raysel.cli.output import console, json_option, print_json, say
+from raysel.cli.training import across_tasks_option
 from raysel.errors import OptionError
 
 _PREFERRED = ("leep", "logme")  # by the paper's method, which takes one
@@ -13,6 +14,12 @@ _PREFERRED = ("leep", "logme")  # by the paper's method, which takes one
 @click.command()
 @click.argument("history")
 @click.option("--target", required=True, help="The dataset that a model is wanted for; its own runs are left out.")
+@click.option(
+    "--task",
+    type=click.Choice(["classification", "regression"]),
+    help="The target's type of output.  [default: what HISTORY records; if nothing, all datasets count alike]",
+)
+@across_tasks_option
 @click.option(
     "--method", type=click.Choice(["default", "paper"]), default="default", show_default=True, help="How to rank."
 )
@@ -44,6 +51,8 @@ _PREFERRED = ("leep", "logme")  # by the paper's method, which takes one
 def recall(
     history: str,
     target: str,
+    task: str | None,
+    across_tasks: bool,
     method: Any,
     top_k: int,
     tau: float | None,
@@ -66,7 +75,6 @@ def recall(
     (the deviation of how good it is on average; null by the paper's method); `clusters`, lists of models.
     """
     from raysel.history import History
-    from raysel.recall import rank
     from raysel.recall.kept import zoo
     from raysel.report import plain_shortlist, recall_table
     from raysel.target import Target
@@ -77,20 +85,8 @@ def recall(
     if method == "paper" and len(scores) > 1:
         scores = _one_of(scores, file=str(proxies), target=target)
     known = {*opened.names(), *(m for found in scores.values() for m in found)}
-    found = zoo(opened, known, without=target, method=method, tau=tau)
-    shortlist = rank(
-        found.matrix,
-        found.candidates,
-        clustering=found.clustering,
-        method=method,
-        top_k=top_k,
-        proxy_scores=scores,
-        propagate=propagate,
-        recorded={proxy: opened.proxy_scores(proxy, models=found.matrix.models, without=target) for proxy in scores},
-        facts=opened.described,
-        explore=explore,
-        seed=seed,
-    )
+    found = zoo(opened, known, without=target, method=method, tau=tau, task=task or "", across_tasks=across_tasks)
+    shortlist = found.rank(opened, top_k=top_k, proxy_scores=scores, propagate=propagate, explore=explore, seed=seed)
     if found.told:
         say(found.told)
     if as_json:

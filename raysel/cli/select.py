@@ -13,7 +13,7 @@ import click
 
 from raysel.cli.output import console, json_option, print_json, say
 from raysel.cli.session import check_address, check_everywhere, check_kept, check_sent, session
-from raysel.cli.training import RATES, training_options
+from raysel.cli.training import RATES, across_tasks_option, training_options
 from raysel.errors import HistoryNotFoundError, OptionError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class _Wishes:
     out: "Out"
     storage: str
     method: str
+    across_tasks: bool
     proxies: tuple[str, ...]
     top_k: int
     epochs: int
@@ -78,11 +79,12 @@ def _megas(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--task", type=click.Choice(["classification", "regression"]), help="By default as the labels suggest.")
 @click.option("--inputs", multiple=True, help="Column with the texts or image paths; twice for pairs of texts.")
 @click.option("--label", default="label", show_default=True, help="Column with the labels.")
-@click.option("--metric", default="", help="accuracy, macro_f1, rmse or spearman.  [default: the task's own]")
+@click.option("--metric", default="", help="What decides: accuracy or macro_f1, or rmse, mae, r2 or spearman.  [first]")
 @click.option("--max-parameters", callback=_megas, metavar="N", help="Leave out larger models: 100M, 1.5B.")
 @click.option("--licence", "licences", multiple=True, help="Leave out models with another licence, or none known.")
 @click.option("--strict", is_flag=True, help="Stop where a model cannot be had, instead of going on without it.")
 @click.option("--method", type=click.Choice(["default", "paper"]), default="default", show_default=True)
+@across_tasks_option
 @click.option("--proxy", "proxies", multiple=True, default=("logme",), show_default=True, help="Repeatable.")
 @click.option("--top-k", default=10, show_default=True, type=click.IntRange(min=1), help="How many models to recall.")
 @training_options
@@ -118,6 +120,7 @@ def select(
     licences: tuple[str, ...],
     strict: bool,
     method: str,
+    across_tasks: bool,
     proxies: tuple[str, ...],
     top_k: int,
     epochs: int,
@@ -140,7 +143,7 @@ def select(
 
     DATA is a folder of images (a folder a class), a table of texts or of image paths (.csv, .parquet, .jsonl), a folder
     that `datasets` saved, or the URI of one (s3://bucket/photos), which each node copies once. What it has of splits is
-    kept; the rest is drawn with the seed.
+    kept; the rest is drawn with the seed. One metric decides; the task's others are recorded, and told of the winner.
 
     The few models that are worth it are recalled from what the history knows and how well their features fit DATA, and
     fine-tuned on Ray; those that cannot win are stopped early. OUT/model then holds the best one in its library's own
@@ -187,6 +190,7 @@ def select(
             out=place,
             storage=storage or place.named("ray"),
             method=method,
+            across_tasks=across_tasks,
             proxies=proxies,
             top_k=top_k,
             epochs=epochs,
@@ -343,6 +347,7 @@ def _selection(
             models=tuple(facts),
             metric=data.metric,
             mode=data.mode,
+            other_metrics=data.other_metrics,
             space=wishes.recipe,
             resources=held_by(resources),
             max_concurrent=wishes.max_concurrent or fitting,  # a cluster may grow for more than fit now
@@ -359,7 +364,11 @@ def _selection(
     with wishes.out.written("model") as folder:
         answers = _keep(selected, data, wishes, folder)
         if selected.test_score is None:  # cut off before its end, where trials are tested
-            selected = replace(selected, test_score=tested(folder, data))
+            scores = tested(folder, data)
+            others = {f"test_{name}": scores[name] for name in data.other_metrics}
+            selected = replace(
+                selected, test_score=scores[data.metric], other_metrics={**selected.other_metrics, **others}
+            )
         licence = facts[selected.selected].licence
         card = model_card(selected, data, licence=licence, answers=answers, versions=_versions())
         (folder / "README.md").write_text(card)
@@ -389,6 +398,7 @@ def _searcher(
         proxies=wishes.proxies,
         top_k=wishes.top_k,
         method=wishes.method,
+        across_tasks=wishes.across_tasks,
         propagate="own" if few and wishes.method == "default" else "representative",
         # A forward pass needs no more than one GPU, whatever trials have.
         proxy_resources={name: min(amount, 1.0) if name == "gpu" else amount for name, amount in resources.items()},
@@ -414,7 +424,8 @@ def _key(config: Mapping[str, Any], data: "Data") -> str:
     from raysel import models
     from raysel.tune.finished import key_of
 
-    return key_of(config, fingerprint=data.fingerprint, revision=models.revision(str(config["model"])))
+    revision = models.revision(str(config["model"]))
+    return key_of(config, fingerprint=data.fingerprint, metric=data.metric, revision=revision)
 
 
 def _finished(out: "Out") -> Path | None:
@@ -437,6 +448,7 @@ def _keep(selected: "Selected", data: "Data", wishes: _Wishes, folder: Path) -> 
             ]
             if trial.test_score is not None:
                 points[-1][f"test_{data.metric}"] = trial.test_score
+            points[-1] |= trial.other_metrics
             keep(finished / _key({"model": trial.model, **trial.config}, data), points, trial.checkpoint)
     winner = selected.winner
     checkpoint = winner.checkpoint

@@ -1,4 +1,4 @@
-"""How models are trained, and with what: the options of every command that trains."""
+"""Options that several commands have: how models are recalled, how they are trained, and with what."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -28,3 +28,9 @@ def training_options(command: _Command) -> _Command:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def across_tasks_option(command: _Command) -> _Command:
+    """Give a command the option by which datasets with other types of output count too."""
+    told = "Compare models on datasets of every type of output, not on those of the target's alone."
+    return click.option("--across-tasks", is_flag=True, help=told)(command)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raysel.errors import DataError, OptionError
-from raysel.finetune.metrics import METRICS, Metric
+from raysel.finetune.metrics import METRICS, metrics_of
 from raysel.models.image_files import Inputs, LazyImages
 from raysel.target import Task
 
@@ -80,7 +80,7 @@ class Data:
     def __post_init__(self) -> None:
         if self.task not in get_args(Task):
             raise OptionError("task", self.task, f"one of {', '.join(get_args(Task))}")
-        valid = [name for name, metric in METRICS.items() if metric.task == self.task]
+        valid = metrics_of(self.task)
         if not self.metric:
             object.__setattr__(self, "metric", valid[0])
         if self.metric not in valid:
@@ -103,14 +103,18 @@ class Data:
             raise DataError("label", labels[bad[0]].item(), rule, source=f"{self.name}, {split}", row=int(bad[0]))
 
     @property
-    def judge(self) -> Metric:
-        """The metric itself."""
-        return METRICS[self.metric]
+    def other_metrics(self) -> tuple[str, ...]:
+        """The task's other metrics, which decide nothing."""
+        return tuple(name for name in metrics_of(self.task) if name != self.metric)
+
+    def scores(self, predictions: NDArray[Any], split: Split) -> dict[str, float]:
+        """Every metric of the task by name, of predictions (n,) for a split: classes, or numbers."""
+        return {name: METRICS[name].score(predictions, split.labels) for name in metrics_of(self.task)}
 
     @property
     def mode(self) -> Literal["max", "min"]:
         """Whether the metric is to be maximised or minimised."""
-        return self.judge.mode
+        return METRICS[self.metric].mode
 
     @property
     def modality(self) -> Literal["images", "texts"]:

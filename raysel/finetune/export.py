@@ -61,9 +61,9 @@ def _loading(config: Mapping[str, Any]) -> str:
     return f"`{code}` loads it, FOLDER being where this file lies."
 
 
-def tested(folder: Path, data: Data) -> float:
-    """The metric of a model that `export` wrote, on the data's test split."""
+def tested(folder: Path, data: Data) -> dict[str, float]:
+    """Every metric of the task by name, of a model that `export` wrote, on the data's test split."""
     answers = load(f"file:{folder}").predict(data.test.inputs)
     if data.task == "classification":
-        return data.judge.score(answers.argmax(1), data.test.labels)
-    return data.judge.score(answers[:, 0].astype(np.float64), data.test.labels)
+        return data.scores(answers.argmax(1), data.test)
+    return data.scores(answers[:, 0].astype(np.float64), data.test)

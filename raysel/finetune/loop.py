@@ -14,9 +14,9 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,7 @@ class Point:
         seconds: Spent training and validating in this run so far, interruptions left out.
         value: The data's metric on its validation split; NaN if the run diverged.
         test: The same on its test split; `None` before the last point.
+        others: The task's other metrics by name, those on the test split with `test_` before it.
     """
 
     step: int
@@ -69,10 +70,11 @@ class Point:
     seconds: float
     value: float
     test: float | None = None
+    others: Mapping[str, float] = field(default_factory=dict)
 
     def metrics(self, metric: str) -> dict[str, float]:
         """What Tune is told."""
-        told = {metric: self.value, "step": self.step, "epoch": self.epoch, "seconds": self.seconds}
+        told = {metric: self.value, **self.others, "step": self.step, "epoch": self.epoch, "seconds": self.seconds}
         return told if self.test is None else {**told, f"test_{metric}": self.test}
 
 
@@ -168,16 +170,18 @@ class FineTuning:
         while self._step < self.recipe.points:
             began = self._clock()
             healthy = self._train_to_next_point()
-            value = self._judge(self.data.val) if healthy else math.nan
+            scores = self._judge(self.data.val) if healthy else {self.data.metric: math.nan}
             self._step += 1
             self._seconds += self._clock() - began
             last = self._step == self.recipe.points
+            tested = self._judge(self.data.test) if last and healthy else {}
             yield Point(
                 step=self._step,
                 epoch=self._step / self.recipe.points_per_epoch,
                 seconds=round(self._seconds, 4),
-                value=value,
-                test=self._judge(self.data.test) if last and healthy else None,
+                value=scores[self.data.metric],
+                test=tested.get(self.data.metric),
+                others=self._others(scores) | {f"test_{name}": score for name, score in self._others(tested).items()},
             )
             if not healthy:
                 return
@@ -275,11 +279,14 @@ class FineTuning:
         scaler.step(self._optimizer)
         scaler.update()
 
-    def _judge(self, split: Split) -> float:
+    def _judge(self, split: Split) -> dict[str, float]:
         logits = self._predict(split).cpu().numpy()
         if self.data.task == "classification":
-            return self.data.judge.score(logits.argmax(1), split.labels)
-        return self.data.judge.score(logits[:, 0].astype(np.float64) * self._scale + self._centre, split.labels)
+            return self.data.scores(logits.argmax(1), split)
+        return self.data.scores(logits[:, 0].astype(np.float64) * self._scale + self._centre, split)
+
+    def _others(self, scores: Mapping[str, float]) -> dict[str, float]:
+        return {name: score for name, score in scores.items() if name != self.data.metric}
 
     def _predict(self, split: Split) -> torch.Tensor:
         """(n, outputs) of a split, each worker's share from that worker."""

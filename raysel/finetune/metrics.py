@@ -35,19 +35,36 @@ def _rmse(predictions: NDArray[Any], labels: NDArray[Any]) -> float:
     return float(np.sqrt(np.mean((predictions - labels) ** 2)))
 
 
-def _macro_f1(predictions: NDArray[Any], labels: NDArray[Any]) -> float:
-    from sklearn.metrics import f1_score  # a second to import
+def _mae(predictions: NDArray[Any], labels: NDArray[Any]) -> float:
+    return float(np.mean(np.abs(predictions - labels)))
 
-    return float(f1_score(labels, predictions, average="macro", zero_division=0.0))
+
+def _r2(predictions: NDArray[Any], labels: NDArray[Any]) -> float:
+    around = float(np.sum((labels - labels.mean()) ** 2))
+    # Labels that are all the same have nothing to be explained; NaN would pass for a run that diverged.
+    return 1 - float(np.sum((predictions - labels) ** 2)) / around if around > 0 else 0.0
+
+
+# These two are in scikit-learn and scipy, which take a trial's process a second to import.
+def _macro_f1(predictions: NDArray[Any], labels: NDArray[Any]) -> float:
+    classes = int(max(predictions.max(), labels.max())) + 1
+    hits = np.bincount(labels[predictions == labels], minlength=classes)
+    named = np.bincount(labels, minlength=classes) + np.bincount(predictions, minlength=classes)
+    return float(np.mean(2 * hits[named > 0] / named[named > 0]))
 
 
 def _spearman(predictions: NDArray[Any], labels: NDArray[Any]) -> float:
-    from scipy.stats import spearmanr  # a second to import
-
-    # Predictions that are all the same order nothing; scipy says NaN, which would pass for a run that diverged.
+    # Predictions that are all the same order nothing; NaN would pass for a run that diverged.
     if np.ptp(predictions) == 0 or np.ptp(labels) == 0:
         return 0.0
-    return float(spearmanr(predictions, labels).statistic)
+    return float(np.corrcoef(_ranks(predictions), _ranks(labels))[0, 1])
+
+
+def _ranks(values: NDArray[Any]) -> NDArray[Any]:
+    """(n,) ranks from 1; equals share the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: NDArray[Any] = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return ranks
 
 
 METRICS: Mapping[str, Metric] = {
@@ -56,7 +73,18 @@ METRICS: Mapping[str, Metric] = {
         Metric("accuracy", "max", "classification", _accuracy),
         Metric("macro_f1", "max", "classification", _macro_f1),
         Metric("rmse", "min", "regression", _rmse),
+        Metric("mae", "min", "regression", _mae),
+        Metric("r2", "max", "regression", _r2),
         Metric("spearman", "max", "regression", _spearman),
     )
 }
 """By name; a task's first one is its default."""
+
+
+def metrics_of(task: Task) -> tuple[str, ...]:
+    """The names of a task's metrics, its default first.
+
+    >>> metrics_of("classification")
+    ('accuracy', 'macro_f1')
+    """
+    return tuple(name for name, metric in METRICS.items() if metric.task == task)

@@ -18,10 +18,10 @@ from raysel.finetune.workers import Workers
 def trainable(config: Mapping[str, Any], *, data: Data) -> None:
     """Fine-tune the model that `config` names, reporting and saving every point.
 
-    Used as ``tune.with_parameters(trainable, data=data)``. Each report has the data's metric on its validation split,
-    `step` (points so far), `epoch`, `seconds` (spent in this run, interruptions left out), the `hardware` that they
-    were spent on, and a checkpoint; the last one has `test_<metric>` too. A trial that is resumed continues exactly, on
-    a CPU to the last bit. A run that diverges reports NaN and ends.
+    Used as ``tune.with_parameters(trainable, data=data)``. Each report has every metric of the task on the
+    validation split, `step` (points so far), `epoch`, `seconds` (spent in this run, interruptions left out), the
+    `hardware` that they were spent on, and a checkpoint; the last one has each `test_<metric>` too. A trial that is
+    resumed continues exactly, on a CPU to the last bit. A run that diverges reports NaN and ends.
 
     Args:
         config: `model`, and any of `raysel.finetune.Recipe`: seed, lr, batch_size, epochs, points_per_epoch, tuning,

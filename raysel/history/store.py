@@ -324,10 +324,11 @@ class History:
         """What is known of datasets, one row each."""
         return self._plain("datasets")
 
-    def of_task(self, task: str) -> frozenset[str]:
-        """The datasets with this type of output (`classification`, ...), and those of which none is recorded."""
+    def tasks(self) -> dict[str, str]:
+        """The type of output (`classification`, ...) of each dataset of which one is recorded."""
         rows = self.datasets()
-        return frozenset(rows["dataset"][rows["task"].isin((task, ""))])
+        rows = rows[rows["task"] != ""]
+        return dict(zip(rows["dataset"], rows["task"], strict=True))
 
     def proxies(self) -> pd.DataFrame:
         """The proxy scores, one row a model, revision, dataset, fingerprint, proxy and version."""

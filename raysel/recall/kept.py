@@ -8,8 +8,9 @@ is worked out anew, with the reason.
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +26,8 @@ from raysel.recall.evidence import Propagate
 from raysel.recall.front import EXACT, Front, front, leaders, z_scores
 from raysel.recall.moments import Moments
 from raysel.recall.prior import prior
-from raysel.recall.rank import Method, cluster, to_score
+from raysel.recall.rank import EXPLORE, Method, cluster, rank, to_score
+from raysel.recall.shortlist import Shortlist
 
 logger = logging.getLogger(__name__)
 _KIND = "front"
@@ -39,13 +41,15 @@ z-scores of the others moved by more (root mean square, in deviations)."""
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Zoo:
-    """What `rank` and `to_score` take.
+    """What the candidates are ranked in.
 
     Args:
         matrix: The candidates' matrix, or the front of a larger zoo.
         clustering: Its clusters.
         candidates: The candidates that are in it or have no history; those beyond the front are left out.
         method: The method that they are ranked by.
+        without: The dataset that is left out, the target.
+        alike: The datasets that models are compared on; `None` for all.
         told: Where clusters of a large zoo come from, as a sentence; empty where all is worked out each time.
     """
 
@@ -53,11 +57,51 @@ class Zoo:
     clustering: Clustering
     candidates: tuple[str, ...]
     method: Method
+    without: str | None = None
+    alike: frozenset[str] | None = None
     told: str = ""
 
     def to_score(self, propagate: Propagate) -> tuple[str, ...]:
         """The candidates that need a proxy score on the target; see `raysel.recall.to_score`."""
         return to_score(self.matrix, self.candidates, self.clustering, method=self.method, propagate=propagate)
+
+    def rank(
+        self,
+        history: History,
+        *,
+        top_k: int,
+        proxy_scores: Mapping[str, Mapping[str, float]],
+        propagate: Propagate,
+        explore: float = EXPLORE,
+        seed: int,
+    ) -> Shortlist:
+        """The candidates most worth fine-tuning on the target; see `raysel.recall.rank`.
+
+        Args:
+            history: The one that the zoo came from, which knows recorded proxy scores and describes models.
+            top_k: As for `raysel.recall.rank`, like all that follow.
+            proxy_scores: Scores on the target.
+            propagate: Whose scores members take.
+            explore: The share for models without history.
+            seed: Seeds what is drawn.
+        """
+        return rank(
+            self.matrix,
+            self.candidates,
+            clustering=self.clustering,
+            method=self.method,
+            top_k=top_k,
+            proxy_scores=proxy_scores,
+            propagate=propagate,
+            recorded={
+                proxy: history.proxy_scores(proxy, models=self.matrix.models, without=self.without)
+                for proxy in proxy_scores
+            },
+            facts=history.described,
+            explore=explore,
+            alike=self.alike,
+            seed=seed,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +111,7 @@ class _Leading:
     Args:
         matrix: The front.
         clustering: Its clusters.
+        apart: Its datasets on which they do not compare models.
         moments: Those of the whole history.
         parts: The parts that they came from.
         told: Where they come from, as a sentence.
@@ -76,6 +121,7 @@ class _Leading:
 
     matrix: Front
     clustering: Clustering
+    apart: frozenset[str]
     moments: Moments
     parts: frozenset[str]
     told: str
@@ -90,9 +136,14 @@ def zoo(
     without: str | None = None,
     method: Method = "default",
     tau: float | None = None,
+    task: str = "",
+    across_tasks: bool = False,
     store: bool = False,
 ) -> Zoo:
     """The zoo that the candidates are ranked in.
+
+    Models are compared, which is what makes clusters, on the datasets with the target's type of output, and on those
+    of which none is recorded.
 
     Up to 5,000 candidates are compared with one another and with nobody else, and so are all for the paper's method.
     More are ranked by the front of the whole history, with their z-scores among all its models.
@@ -103,6 +154,9 @@ def zoo(
         without: A dataset to leave out (the target).
         method: As for `cluster`.
         tau: As for `cluster`.
+        task: The target's type of output; by default what the history records for it. Where that is nothing models are
+            compared on all datasets.
+        across_tasks: Compare them on all datasets, whatever their types of output.
         store: Where a front had to be worked out, keep it beside the history; if that cannot be written to, a warning
             says so.
 
@@ -111,12 +165,22 @@ def zoo(
         DataError: If the paper's method is given scores that are not in [0, 1].
     """
     few = candidates is not None and len(candidates) <= EXACT
-    led = None if few or method == "paper" else _led(history, store=store)
+    tasks = {} if across_tasks else history.tasks()
+    task = task or tasks.get(without or "", "")
+    apart = frozenset(dataset for dataset, of in tasks.items() if task and of != task)
+    led = None if few or method == "paper" else _led(history, task=task, apart=apart, store=store)
     if led is None:
         matrix = history.matrix(without=without, models=candidates if few else None)
         matrix = matrix if candidates is None else matrix.restricted(candidates)
-        clusters = cluster(matrix, method=method, tau=tau)
-        return Zoo(matrix=matrix, clustering=clusters, candidates=tuple(candidates or matrix.models), method=method)
+        alike = _alike(matrix, apart)
+        return Zoo(
+            matrix=matrix,
+            clustering=cluster(matrix, method=method, tau=tau, alike=alike),
+            candidates=tuple(candidates or matrix.models),
+            method=method,
+            without=without,
+            alike=alike,
+        )
     compared: PerformanceMatrix = led.matrix
     for dataset in sorted(history.left_out(without)) if without is not None else ():
         compared = compared.without(dataset)
@@ -127,8 +191,21 @@ def zoo(
         among = np.array([row for model, row in whole.row.items() if model in set(candidates)], dtype=np.int64)
         compared, as_kept = front(whole, among=among), False
         wanted = [m for m in candidates if m in compared.row or m not in whole.row]
-    clusters = led.clustering if as_kept else cluster(compared, tau=tau)
-    return Zoo(matrix=compared, clustering=clusters, candidates=tuple(wanted), method=method, told=led.told)
+    alike = _alike(compared, apart)
+    return Zoo(
+        matrix=compared,
+        clustering=led.clustering if as_kept else cluster(compared, tau=tau, alike=alike),
+        candidates=tuple(wanted),
+        method=method,
+        without=without,
+        alike=alike,
+        told=led.told,
+    )
+
+
+def _alike(matrix: PerformanceMatrix, apart: frozenset[str]) -> frozenset[str] | None:
+    """The datasets of the matrix that models are compared on; `None` for all."""
+    return frozenset(matrix.datasets) - apart if apart.intersection(matrix.datasets) else None
 
 
 def _within(history: History, led: _Leading, compared: PerformanceMatrix, candidates: Collection[str]) -> list[str]:
@@ -140,18 +217,24 @@ def _within(history: History, led: _Leading, compared: PerformanceMatrix, candid
     return [model for model in candidates if model in compared.row or model in unknown]
 
 
-def _led(history: History, *, store: bool) -> _Leading | None:
-    """The front as it is now; `None` of a history that is small enough to be its own."""
+def _led(history: History, *, task: str, apart: frozenset[str], store: bool) -> _Leading | None:
+    """The front as it is now; `None` of a history that is small enough to be its own.
+
+    Clusters are kept for each type of output, where a history has several.
+    """
     parts = frozenset(of_results(history.parts()))
-    why, found = "none were kept", history.derived(_KIND)
+    kind = f"{_KIND}_{blake2b(task.encode(), digest_size=8).hexdigest()}" if apart else _KIND
+    why, found = "none were kept", history.derived(kind)
     kept = None if found is None else _read(found)
+    if kept is not None and kept.apart != apart.intersection(kept.matrix.datasets):
+        why, kept = "another type of output is on record for a dataset", None
     if kept is not None:
         if kept.parts == parts:
             return kept
         changes = history.changes(kept.parts)
         why = "the metric of a dataset may have changed, or the matrix that they came from is gone"
         if changes is not None:
-            after = _updated(kept, changes)
+            after = _updated(kept, changes, apart)
             if isinstance(after, _Leading):
                 return after
             why = after
@@ -164,7 +247,8 @@ def _led(history: History, *, store: bool) -> _Leading | None:
     logger.info("%s", told)
     led = _Leading(
         matrix=leading,
-        clustering=cluster(leading),
+        clustering=cluster(leading, alike=_alike(leading, apart)),
+        apart=apart.intersection(leading.datasets),
         moments=Moments.of(whole.values),
         parts=parts,
         told=told,
@@ -175,13 +259,15 @@ def _led(history: History, *, store: bool) -> _Leading | None:
     if store and parts == frozenset(of_results(history.parts())):
         try:
             history.matrix(store=True)
-            history.derive(_KIND, _written(led))
+            history.derive(kind, _written(led))
+            if kind != _KIND:  # for whoever asks without a target, as past shortlists do
+                history.derive(_KIND, _written(replace(led, clustering=cluster(leading), apart=frozenset())))
         except HistoryError as error:
             logger.warning("the models that lead could not be kept: %s", error)
     return led
 
 
-def _updated(led: _Leading, changes: Changes) -> _Leading | str:
+def _updated(led: _Leading, changes: Changes, apart: frozenset[str]) -> _Leading | str:
     """The front with changed models' rows put in, or why everything is to be worked out anew."""
     old = led.matrix
     datasets = tuple(sorted({*old.datasets, *changes.after.datasets}))
@@ -225,7 +311,8 @@ def _updated(led: _Leading, changes: Changes) -> _Leading | str:
         z=z[kept],
         beyond=max(0, len(old.models) + old.beyond - measured + len(changes.after.models) - len(kept)),
     )
-    placed = join(residuals(leading.z), numbers[kept], led.clustering.tau)
+    compared = [j for j, dataset in enumerate(datasets) if dataset not in apart]
+    placed = join(residuals(leading.z[:, compared]), numbers[kept], led.clustering.tau)
     founded = len(set(placed.tolist()) - set(numbers[kept].tolist()))
     told = f"{joined} new or changed models among those that lead have joined their clusters, {founded} founded"
     return replace(
@@ -233,6 +320,7 @@ def _updated(led: _Leading, changes: Changes) -> _Leading | str:
         measured=frozenset(changes.after.models),
         matrix=leading,
         clustering=_clusters(leading, placed.tolist(), led.clustering.tau),
+        apart=apart.intersection(datasets),
         moments=moments,
         told=told,
     )
@@ -265,6 +353,7 @@ def _written(led: _Leading) -> Kept:
         "lower_is_better": matrix.lower_is_better,
         "beyond": matrix.beyond,
         "tau": led.clustering.tau,
+        "apart": sorted(led.apart),
         "moments": {name: values.tolist() for name, values in vars(led.moments).items()},
         "told": led.told,
     }
@@ -293,6 +382,7 @@ def _parsed(found: Kept) -> _Leading:
     return _Leading(
         matrix=matrix,
         clustering=_clusters(matrix, found.rows["cluster"].to_pylist(), notes["tau"]),
+        apart=frozenset(notes["apart"]),
         moments=Moments(**{name: np.array(values) for name, values in notes["moments"].items()}),
         parts=found.parts,
         told=f"Clusters of the {len(matrix.models):,} models that lead were kept",

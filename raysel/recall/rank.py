@@ -217,6 +217,8 @@ def rank(
             seed=seed,
         )
     )
+    if alike is not None and 0 < (n := len(set(alike) & set(matrix.datasets))) < len(matrix.datasets):
+        regime += f" Models are compared on the {n} of these with the target's type of output."
     if unlike and len(entries) > top_k:
         more = min(wider, len(entries) - top_k)
         regime += f" {unlike}: {more} more are recalled{', by the proxies alone' if scores else ''}."

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from raysel.report.sparkline import sparkline
+from raysel.report.units import other_metrics
 
 if TYPE_CHECKING:
     from raysel.finetune import Data
@@ -35,6 +36,7 @@ def model_card(selected: "Selected", data: "Data", *, licence: str | None, answe
         f"{selected.validation_score:.4f} on {len(data.val)} {data.modality} for validation{test}.",
         f"Trained on {len(data.train)} {data.modality} ({data.task}). {answers}",
         "",
+        *([f"- Other metrics: {other_metrics(selected.other_metrics)}."] if selected.other_metrics else []),
         f"- Recipe: {recipe}.",
         f"- Licence of the pre-trained model: {licence or 'not known, look it up'}.",
         f"- Data: fingerprint {data.fingerprint}.",

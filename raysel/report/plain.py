@@ -62,6 +62,7 @@ def plain_selection(selected: "Selected", baselines: Mapping[str, Outcome]) -> d
         "metric": selected.metric,
         "mode": selected.mode,
         "test_score": _finite(selected.test_score),
+        "other_metrics": {name: _finite(value) for name, value in selected.other_metrics.items()},
         "steps": selected.steps,
         "seconds": round(selected.seconds, 3),
         "shortlist": _entries(selected.shortlist),

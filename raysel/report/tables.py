@@ -13,7 +13,7 @@ from raysel.recall import Shortlist
 from raysel.recall.plan import Plan
 from raysel.replay import Outcome
 from raysel.report.sparkline import sparkline
-from raysel.report.units import duration, size
+from raysel.report.units import duration, other_metrics, size
 
 if TYPE_CHECKING:
     from raysel.tune.estimate import Estimate
@@ -104,6 +104,8 @@ def spending_table(selected: "Selected", baselines: Mapping[str, Outcome]) -> Gr
         seconds = "-" if outcome.seconds is None else f"{outcome.seconds:.0f}"
         _row(table, f"{name} (replayed)", outcome.selected, _number(outcome.score), f"{outcome.steps:g}", seconds)
     caption = f"From start to end the selection took {selected.seconds:.0f} s."
+    if selected.other_metrics:
+        caption = f"Other metrics of {selected.selected}: {other_metrics(selected.other_metrics)}. {caption}"
     if baselines:
         caption += (
             " Replayed rows were not run now: they are told from recorded runs of every model on this target. Seconds "

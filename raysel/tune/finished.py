@@ -5,7 +5,8 @@
     finished/<key>/points.json     the curve, and the score on the test split
     finished/<key>/checkpoint/     the model in its library's own format
 
-The key is made of the model with its revision, the data and the recipe: what differs in any of them is another run.
+The key is made of the model with its revision, the data, the metric that curves are in, and the recipe: what differs in
+any of them is another run.
 """
 
 import hashlib
@@ -23,15 +24,16 @@ from raysel.history import canonical
 _POINTS, _CHECKPOINT, _TOLD = "points.json", "checkpoint", "told.json"
 
 
-def key_of(config: Mapping[str, Any], *, fingerprint: str, revision: str) -> str:
+def key_of(config: Mapping[str, Any], *, fingerprint: str, metric: str, revision: str) -> str:
     """Sixteen hexadecimal digits that name a run.
 
     Args:
         config: `model` and the recipe.
         fingerprint: Of the data.
+        metric: What decides.
         revision: Of the model.
     """
-    return hashlib.sha256(f"{canonical(dict(config))} {fingerprint} {revision}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{canonical(dict(config))} {fingerprint} {metric} {revision}".encode()).hexdigest()[:16]
 
 
 def keep(place: Path, points: list[dict[str, float]], checkpoint: Checkpoint) -> None:

@@ -4,6 +4,7 @@ import logging
 import math
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from raysel.history import History, canonical, run_id
 from raysel.target import Target
 from raysel.tune import journal, snapshot
 from raysel.tune.controller import seconds_of
-from raysel.tune.recorded import RecordedRun
+from raysel.tune.recorded import RecordedRun, dataset_row
 from raysel.tune.scheduler import TrendScheduler
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class HistoryRecorder(Callback):
         mode: `max` or `min`.
         time_attr: The result that counts steps.
         max_t: The step at which a trial is to end.
+        other_metrics: Further results to record under their names, where trials report them; they decide nothing.
         model_key: The space's key that holds the model.
         publish_every: Seconds between two writes, at least; 0 writes at every result.
 
@@ -46,8 +48,9 @@ class HistoryRecorder(Callback):
         OptionError: If an option breaks its rule.
 
     A trial's `test_<metric>` is recorded beside its validation score wherever it reports one, and `hardware` beside its
-    seconds (`raysel.finetune.hardware.hardware_here` says it; raysel's own trainables report it). Seconds are what it
-    reports as `seconds`, else Tune's `time_total_s`, which counts the start of each process in. A trial that reports
+    seconds (`raysel.finetune.hardware.hardware_here` says it; raysel's own trainables report it). One that ends without
+    ever having reported a number as the metric failed, with that as the reason. Seconds are what it reports as
+    `seconds`, else Tune's `time_total_s`, which counts the start of each process in. A trial that reports
     `reused` only tells again of a run that is on record, and is not recorded.
     """
 
@@ -61,6 +64,7 @@ class HistoryRecorder(Callback):
         mode: str | None = None,
         time_attr: str | None = None,
         max_t: float | None = None,
+        other_metrics: Sequence[str] = (),
         model_key: str = "model",
         publish_every: float = 10.0,
     ) -> None:
@@ -75,8 +79,11 @@ class HistoryRecorder(Callback):
                     raise OptionError(name, None, "given where `scheduler` is not a TrendScheduler")
         if mode not in (None, "max", "min"):
             raise OptionError("mode", mode, "max or min")
+        if isinstance(other_metrics, str):
+            raise OptionError("other_metrics", other_metrics, "a list of names")
         self._history, self._target, self._model_key = history, Target.of(target), model_key
         self._metric, self._mode, self._time_attr, self._max_t = metric, mode, time_attr, max_t
+        self._other_metrics = tuple(other_metrics)
         self._publish_every, self._publish_at, self._unreachable = publish_every, -math.inf, False
         self._name = uuid.uuid4().hex[:8]
         self._runs: dict[str, RecordedRun] = {}
@@ -92,7 +99,8 @@ class HistoryRecorder(Callback):
             DataError: If the history knows the target's metric with the opposite direction.
             HistoryError: If the history cannot be written to.
         """
-        self._history.append(datasets=pd.DataFrame([self._dataset()]))
+        row = dataset_row(self._target, self._history, metric=self._scored_by(), mode=self._direction())
+        self._history.append(datasets=pd.DataFrame([row]))
         if self._scheduler is not None:
             self._scheduler.history.pin(self._pin)
 
@@ -112,12 +120,13 @@ class HistoryRecorder(Callback):
         run.last_step = step
         if isinstance(hardware := result.get("hardware"), str) and hardware:
             run.computes_on(hardware)
-        for split, key in (("val", self._scored_by()), ("test", f"test_{self._scored_by()}")):
-            value = result.get(key)
-            if value is not None and math.isfinite(value):
-                point = {"step": step, "split": split, "value": float(value), "seconds": seconds_of(result)}
-                run.note(point)
-                run.due = True
+        for metric in dict.fromkeys((self._scored_by(), *self._other_metrics)):
+            for split, key in (("val", metric), ("test", f"test_{metric}")):
+                value = result.get(key)
+                if value is not None and math.isfinite(value):
+                    point = {"step": step, "split": split, "metric": metric, "value": float(value)}
+                    run.note({**point, "seconds": seconds_of(result)})
+                    run.due, run.scored = True, run.scored or metric == self._scored_by()
         if (entry := self._entries.get(self._run_id(trial))) is not None:
             self._enter(trial, replace(entry, points=run.points))
         self._maybe_publish()
@@ -150,6 +159,7 @@ class HistoryRecorder(Callback):
         run = self._run(trial)
         for point in entry.points:
             run.note(point)
+        run.scored = run.scored or bool(entry.curve)
         run.last_step = max([run.last_step, *(step for step, _ in entry.curve)])
         return dict(entry.curve)
 
@@ -165,7 +175,7 @@ class HistoryRecorder(Callback):
         elif scheduler is None and run.last_step < run.planned_steps:
             run.end("stopped", None)
         else:
-            run.complete()
+            run.complete(self._scored_by(), reported=trial.last_result or {})
         self._maybe_publish()
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
@@ -215,7 +225,7 @@ class HistoryRecorder(Callback):
         if not due:
             return
         try:
-            points = [point for name, run in due.items() for point in run.observations(name, self._scored_by())]
+            points = [point for name, run in due.items() for point in run.observations(name)]
             self._history.append(
                 observations=pd.DataFrame(points) if points else None,
                 runs=pd.DataFrame([run.row(name, self._target) for name, run in due.items()]),
@@ -287,13 +297,3 @@ class HistoryRecorder(Callback):
     @property
     def _pin(self) -> str:
         return f"selection-{self._name}"
-
-    def _dataset(self) -> dict[str, Any]:
-        return {
-            "dataset": self._target.name,
-            "task": self._target.task,
-            "classes": self._target.classes,
-            "size": self._target.size,
-            "primary_metric": self._scored_by(),
-            "mode": self._direction(),
-        }

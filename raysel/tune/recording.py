@@ -76,6 +76,7 @@ def record_runs(
         mode=data.mode,
         time_attr="epoch",
         max_t=recipe.epochs,
+        other_metrics=data.other_metrics,
     )
     analysis = tune.run(
         fine_tune,

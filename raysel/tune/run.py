@@ -38,6 +38,7 @@ class TrialOutcome:
         checkpoint: Its last one; `None` if there is none, or it was stopped and its checkpoint deleted.
         reused: Whether it was told again from a finished run instead of trained; the model is then with that.
         test_score: Its last test score, if it reported one.
+        other_metrics: Other metrics as it last reported them, those on the test split with `test_` before the name.
     """
 
     model: str
@@ -49,6 +50,7 @@ class TrialOutcome:
     checkpoint: Checkpoint | None
     reused: bool
     test_score: float | None
+    other_metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,7 @@ class Selected:
         mode: `max` or `min`.
         validation_score: The selected trial's last validation score, in the user's direction.
         test_score: Its last test score; `None` if the trainable reports no `test_<metric>`.
+        other_metrics: Its other metrics, which decided nothing; those on the test split with `test_` before the name.
         steps: Steps that all trials together made on the target.
         seconds: Seconds from the start to the end of the selection.
         shortlist: The recalled models.
@@ -73,6 +76,7 @@ class Selected:
     mode: str
     validation_score: float
     test_score: float | None
+    other_metrics: Mapping[str, float]
     steps: float
     seconds: float
     shortlist: Shortlist
@@ -90,6 +94,7 @@ def run_selection(
     models: Sequence[str],
     metric: str,
     mode: str,
+    other_metrics: Sequence[str] = (),
     space: Mapping[str, Any],
     resources: Mapping[str, float] | None = None,
     max_concurrent: int | None = None,
@@ -111,6 +116,7 @@ def run_selection(
         models: The candidates.
         metric: The result to optimise.
         mode: `max` or `min`.
+        other_metrics: Further results to record and to tell of, which decide nothing.
         space: The rest of the search space.
         resources: Resources of one trial.
         max_concurrent: How many trials run at once at most.
@@ -147,7 +153,7 @@ def run_selection(
             max_failures=max_failures,
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
             callbacks=[
-                HistoryRecorder(history, target=target, scheduler=scheduler),
+                HistoryRecorder(history, target=target, scheduler=scheduler, other_metrics=other_metrics),
                 DropCheckpoints(scheduler),
                 SelectionMetrics(scheduler, target=target),
                 *([] if budget is None else [budget]),
@@ -168,7 +174,7 @@ def run_selection(
     sign = 1.0 if mode == "max" else -1.0
     place = {model: number for number, model in enumerate(searcher.shortlist.models)}  # Tune's order changes on restore
     trials = sorted(analysis.trials, key=lambda trial: place[str(trial.config["model"])])
-    outcomes = {trial.trial_id: _outcome(trial, scheduler, metric, sign) for trial in trials}
+    outcomes = {trial.trial_id: _outcome(trial, scheduler, metric, sign, other_metrics) for trial in trials}
     curve = scheduler.selection.curve(winner)
     return Selected(
         selected=outcomes[winner].model,
@@ -176,6 +182,7 @@ def run_selection(
         mode=mode,
         validation_score=sign * curve[max(curve)],
         test_score=outcomes[winner].test_score,
+        other_metrics=outcomes[winner].other_metrics,
         steps=sum(max((step for step, _ in o.curve), default=0.0) for o in outcomes.values() if not o.reused),
         seconds=time.perf_counter() - began,
         shortlist=searcher.shortlist,
@@ -199,13 +206,16 @@ def _unfinished(searcher: RecallSearcher, scheduler: TrendScheduler) -> bool:
     return searcher.shortlist is None or len(standings) < len(searcher.shortlist.models) or "live" in standings
 
 
-def _outcome(trial: Trial, scheduler: TrendScheduler, metric: str, sign: float) -> TrialOutcome:
+def _outcome(
+    trial: Trial, scheduler: TrendScheduler, metric: str, sign: float, other_metrics: Sequence[str]
+) -> TrialOutcome:
     curve = sorted(scheduler.selection.curve(trial.trial_id).items())
     decision = scheduler.decisions.get(trial.trial_id)
     standing = scheduler.selection.standing(trial.trial_id)
     last = curve[-1][0] if curve else 0.0
     result = trial.last_result or {}
     reused, test_score = bool(result.get("reused")), result.get(f"test_{metric}")
+    others = [name for other in other_metrics if other != metric for name in (other, f"test_{other}")]
     if standing == "stopped" and decision is not None:
         reason = decision.reason
     elif standing == "failed":
@@ -226,4 +236,5 @@ def _outcome(trial: Trial, scheduler: TrendScheduler, metric: str, sign: float) 
         checkpoint=None if standing == "stopped" else trial.checkpoint,
         reused=reused,
         test_score=None if test_score is None else float(test_score),
+        other_metrics={name: float(result[name]) for name in others if result.get(name) is not None},
     )

@@ -14,7 +14,7 @@ import ray
 from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
 from raysel import models
-from raysel.errors import HistoryError, RayselError
+from raysel.errors import HistoryError, OptionError, RayselError
 from raysel.finetune.hardware import hardware_here
 from raysel.history import History
 from raysel.proxies import Proxy, proxy_named
@@ -64,6 +64,9 @@ class ProxyScoring:
         max_samples: How many samples to look at, at most.
         timeout: Seconds that one model may take.
         seed: Draws the samples.
+
+    Raises:
+        OptionError: If the target's task is not said.
     """
 
     def __init__(
@@ -79,6 +82,8 @@ class ProxyScoring:
         timeout: float,
         seed: int,
     ) -> None:
+        if not target.task:
+            raise OptionError("task", target.task, "given with the target where proxies are to be computed")
         self._history, self._target, self._extract = history, target, extract
         self._proxies, self._models = tuple(proxies), tuple(models)
         self._timeout = timeout

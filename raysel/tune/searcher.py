@@ -15,7 +15,7 @@ from ray.tune.search import Searcher
 from raysel.errors import OptionError, UnknownNameError
 from raysel.history import History
 from raysel.proxies import proxy_named
-from raysel.recall import METHODS, PROPAGATIONS, Propagate, Shortlist, rank
+from raysel.recall import METHODS, PROPAGATIONS, Propagate, Shortlist
 from raysel.recall.kept import Zoo, zoo
 from raysel.target import Target
 from raysel.tune.scoring import LOOKED_AT, ProxyScoring
@@ -39,6 +39,7 @@ class RecallSearcher(Searcher):
         top_k: How many models to recall, at least 1.
         method: `default`, or `paper` for arXiv 2404.00069 to the letter.
         tau: Models merge into clusters up to this distance; by the method's own cut where not given.
+        across_tasks: Compare models on datasets of every type of output, not on those of the target's alone.
         propagate: `representative` (only representatives are scored, members take theirs) or `own` (all are scored).
         configs_per_model: How many draws of the rest of the space each model is tried with, at least 1.
         inner: Another searcher that samples the rest of the space instead.
@@ -71,6 +72,7 @@ class RecallSearcher(Searcher):
         top_k: int = 10,
         method: str = "default",
         tau: float | None = None,
+        across_tasks: bool = False,
         propagate: Propagate = "representative",
         configs_per_model: int = 1,
         inner: Searcher | None = None,
@@ -114,6 +116,7 @@ class RecallSearcher(Searcher):
                 raise OptionError("target", self._target.name, "a Target with `samples`, which proxies look at")
         self._store, self._history = history, history.pinned(history.parts())
         self._proxies, self._top_k, self._method, self._tau = proxies, top_k, method, tau
+        self._across_tasks = across_tasks
         self._propagate, self._configs_per_model, self._inner = propagate, configs_per_model, inner
         self._extract, self._proxy_resources, self._max_samples = extract, dict(proxy_resources or {}), max_samples
         self._proxy_timeout, self._model_key, self._seed = proxy_timeout, model_key, seed
@@ -246,7 +249,14 @@ class RecallSearcher(Searcher):
 
     def _clustered(self) -> Zoo:
         self._zoo = self._zoo or zoo(
-            self._history, self._known, without=self._target.name, method=self._method, tau=self._tau, store=True
+            self._history,
+            self._known,
+            without=self._target.name,
+            method=self._method,
+            tau=self._tau,
+            task=self._target.task,
+            across_tasks=self._across_tasks,
+            store=True,
         )
         return self._zoo
 
@@ -259,19 +269,10 @@ class RecallSearcher(Searcher):
         if self._method == "paper" and scores:
             best = max(scores, key=lambda proxy: len(scores[proxy]))
             scores = {best: scores[best]}
-        found, target = self._clustered(), self._target.name
-        self._shortlist = rank(
-            found.matrix,
-            found.candidates,
-            clustering=found.clustering,
-            method=self._method,
-            top_k=self._top_k,
-            proxy_scores=scores,
-            propagate=self._propagate,
-            recorded={p: self._history.proxy_scores(p, models=found.matrix.models, without=target) for p in scores},
-            facts=self._history.described,
-            seed=self._seed,
-        ).explained(unscored)
+        found = self._clustered().rank(
+            self._history, top_k=self._top_k, proxy_scores=scores, propagate=self._propagate, seed=self._seed
+        )
+        self._shortlist = found.explained(unscored)
         logger.info("recalled %s. %s", ", ".join(self._shortlist.models), self._shortlist.regime)
 
     def _warn_if_cut(self, num_samples: int) -> None:

@@ -18,7 +18,18 @@ from raysel.replay import fine_tune_all
 
 pytestmark = pytest.mark.ray
 
-KEYS = ["selected", "metric", "mode", "test_score", "steps", "seconds", "shortlist", "trials", "baselines"]
+KEYS = [
+    "selected",
+    "metric",
+    "mode",
+    "test_score",
+    "other_metrics",
+    "steps",
+    "seconds",
+    "shortlist",
+    "trials",
+    "baselines",
+]
 TARGETS = (*zoo.targets("images"), *zoo.targets("texts"))
 COMMAND = str(Path(sys.executable).with_name("raysel"))
 

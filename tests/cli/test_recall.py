@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from click.testing import Result
 
+from raysel import History
 from tests.cli.conftest import Run
 
 KEYS = ["model", "cluster", "representative", "proxies", "score", "reason", "uncertainty"]
@@ -52,6 +54,26 @@ def test_top_k_and_tau(run: Run, history: str) -> None:
     assert answer(run(*args, "--tau", "0.1"))["clusters"] == [["b", "a"], ["c", "d"]]
     assert answer(run(*args, "--tau", "0.001"))["clusters"] == [["a"], ["b"], ["c"], ["d"]]
     assert len(answer(run(*args, "--tau", "0.9"))["clusters"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "compared"),
+    [
+        (("--target", "z"), 1),
+        (("--target", "z", "--task", "regression"), 1),
+        (("--target", "new", "--task", "classification"), 2),
+        (("--target", "new"), None),
+        (("--target", "z", "--across-tasks"), None),
+    ],
+)
+def test_models_are_compared_on_datasets_of_the_target_s_type(
+    run: Run, history: str, options: tuple[str, ...], compared: int | None
+) -> None:
+    tasks = pd.DataFrame({"dataset": ["x", "y", "z"], "task": ["regression", "classification", "classification"]})
+    History(history).append(datasets=tasks.assign(primary_metric="accuracy", mode="max"))
+    told = run("recall", history, *options, "--json").stderr
+    assert ("Models are compared" in told) is (compared is not None)
+    assert compared is None or f"compared on the {compared} of these" in told
 
 
 def test_the_paper_weighs_with_the_proxy_of_the_representative(run: Run, history: str) -> None:

@@ -150,6 +150,7 @@ def test_a_table_of_texts(folder: Path, docstrings: Path) -> None:
     assert [entry["model"] for entry in plain["shortlist"]] == [entry["model"] for entry in planned["shortlist"]]
     assert plain["metric"] == "macro_f1"
     assert plain["test_score"] > 1 / 3
+    assert plain["other_metrics"].keys() == {"accuracy", "test_accuracy"}
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     model = AutoModelForSequenceClassification.from_pretrained(out / "model")
@@ -233,7 +234,7 @@ def test_a_killed_selection_goes_on(folder: Path, letters: Path) -> None:
     plain = json.loads(raysel(folder, "select", str(letters), *LONG, *out, "--resume", run).stdout)
     assert max(len(trial["curve"]) for trial in plain["trials"]) == 40
     observations = History(folder / "killed-history").observations()
-    validated = observations[observations["split"] == "val"]
+    validated = observations[(observations["split"] == "val") & (observations["metric"] == plain["metric"])]
     assert not validated.duplicated(["run_id", "step"]).any()
     assert len(validated) == plain["steps"], "every point is on record once"
 

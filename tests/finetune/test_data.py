@@ -73,6 +73,11 @@ def test_inputs_that_are_neither_images_nor_texts(inputs: np.ndarray) -> None:
         ("macro_f1", [0, 0, 1, 1], [0, 0, 1, 0], (0.8 + 2 / 3) / 2),
         ("macro_f1", [0, 0, 0, 0], [0, 0, 0, 1], (6 / 7) / 2),
         ("rmse", [1.0, 2.0], [1.0, 4.0], 2**0.5),
+        ("mae", [1.0, 2.0], [1.0, 4.0], 1.0),
+        ("r2", [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], 1.0),
+        ("r2", [2.0, 2.0, 2.0], [1.0, 2.0, 3.0], 0.0),
+        ("r2", [3.0, 2.0, 1.0], [1.0, 2.0, 3.0], -3.0),
+        ("r2", [1.0, 2.0], [2.0, 2.0], 0.0),
         ("spearman", [1.0, 2.0, 9.0], [0.1, 0.2, 0.3], 1.0),
         ("spearman", [3.0, 2.0, 1.0], [0.1, 0.2, 0.3], -1.0),
         ("spearman", [1.0, 1.0, 1.0], [0.1, 0.2, 0.3], 0.0),
@@ -80,3 +85,33 @@ def test_inputs_that_are_neither_images_nor_texts(inputs: np.ndarray) -> None:
 )
 def test_metrics(metric: str, predictions: list[float], labels: list[float], score: float) -> None:
     assert METRICS[metric].score(np.array(predictions), np.array(labels)) == pytest.approx(score)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_metrics_agree_with_the_libraries(seed: int) -> None:
+    from scipy.stats import spearmanr
+    from sklearn.metrics import f1_score, mean_absolute_error, r2_score
+
+    rng = np.random.default_rng(seed)
+    predictions, labels = rng.integers(0, 6, 20), rng.integers(0, 4, 20)  # with classes that only one of them names
+    expected = f1_score(labels, predictions, average="macro", zero_division=0.0)
+    assert METRICS["macro_f1"].score(predictions, labels) == pytest.approx(expected)
+    numbers, wanted = rng.integers(0, 9, 20) / 4, rng.normal(size=20).round(1)  # with equals
+    for name, theirs in (("mae", mean_absolute_error), ("r2", r2_score)):
+        assert METRICS[name].score(numbers, wanted) == pytest.approx(theirs(wanted, numbers))
+    assert METRICS["spearman"].score(numbers, wanted) == pytest.approx(spearmanr(numbers, wanted).statistic)
+
+
+@pytest.mark.parametrize(
+    ("changed", "others"),
+    [
+        ({}, ("macro_f1",)),
+        ({"metric": "macro_f1"}, ("accuracy",)),
+        ({"task": "regression", "classes": None}, ("mae", "r2", "spearman")),
+        ({"task": "regression", "classes": None, "metric": "r2"}, ("rmse", "mae", "spearman")),
+    ],
+)
+def test_one_metric_decides_and_all_are_told(changed: dict[str, Any], others: tuple[str, ...]) -> None:
+    data = _data(**changed)
+    assert data.other_metrics == others
+    assert data.scores(data.val.labels, data.val).keys() == {data.metric, *others}

@@ -107,8 +107,9 @@ def test_points_count_and_only_the_last_is_tested(data: Data) -> None:
     assert [point.epoch for point in points] == [0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
     assert [point.test is None for point in points] == [True] * 5 + [False]
     assert all(later.seconds > earlier.seconds for earlier, later in pairwise(points))
-    assert points[-1].metrics("accuracy").keys() == {"accuracy", "step", "epoch", "seconds", "test_accuracy"}
-    assert points[0].metrics("accuracy").keys() == {"accuracy", "step", "epoch", "seconds"}
+    always = {"accuracy", "macro_f1", "step", "epoch", "seconds"}
+    assert points[-1].metrics("accuracy").keys() == always | {"test_accuracy", "test_macro_f1"}
+    assert points[0].metrics("accuracy").keys() == always
 
 
 @pytest.mark.parametrize(("seed", "same"), [(3, True), (4, False)])

@@ -28,12 +28,12 @@ def test_of_the_models_asked_for(history):
 
 
 def test_datasets_by_their_type_of_output(history):
-    assert history.of_task("regression") == frozenset()
+    assert history.tasks() == {}
     tasks = pd.DataFrame({"dataset": ["c", "r", "unknown"], "task": ["classification", "regression", ""]})
     history.append(datasets=tasks)
-    assert history.of_task("classification") == {"c", "unknown"}
-    assert history.of_task("regression") == {"r", "unknown"}
-    assert history.of_task("ranking") == {"unknown"}
+    assert history.tasks() == Snapshot(history).tasks() == {"c": "classification", "r": "regression"}
+    history.append(datasets=tasks[:1].assign(task="regression"))  # the newest row counts
+    assert history.tasks()["c"] == "regression"
 
 
 def test_where_words_end():

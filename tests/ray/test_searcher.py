@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from ray import tune
 from ray.tune.search import ConcurrencyLimiter, Searcher
@@ -87,6 +88,28 @@ class Counting(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         self.given = int(Path(checkpoint_path).read_text())
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "compared"),
+    [
+        ("b0", {}, 1),  # as it is on record: on b1
+        (Target("b0", task="regression"), {}, 1),
+        (Target("new", task="regression"), {}, 2),
+        (Target("new"), {}, 3),
+        ("new", {}, None),
+        ("b0", {"across_tasks": True}, None),
+    ],
+)
+def test_models_are_compared_on_datasets_with_the_target_s_type_of_output(
+    tmp_path: Path, target: Target | str, options: dict[str, Any], compared: int | None
+) -> None:
+    history = planted_history(tmp_path)
+    numbers = {"task": "regression", "primary_metric": "accuracy", "mode": "max"}
+    history.append(datasets=pd.DataFrame([{"dataset": dataset, **numbers} for dataset in ("b0", "b1")]))
+    searcher = made(RecallSearcher(history, target=target, top_k=3, **options))
+    assert ("Models are compared" in searcher.shortlist.regime) is (compared is not None)
+    assert compared is None or f"compared on the {compared} of these" in searcher.shortlist.regime
 
 
 def test_the_rest_of_the_space_can_be_delegated(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from raysel.history import History, PerformanceMatrix
 from raysel.recall import cluster, rank
 from raysel.recall.front import Front
 from raysel.recall.kept import zoo
+from raysel.replay.snapshot import Snapshot
 from tests.recall.zoos import permuted, planted, with_holes
 
 SIZE = 18
@@ -263,3 +264,127 @@ def test_the_order_of_models_and_datasets_does_not_matter(tmp_path: Path) -> Non
     matrix, _ = planted(2)
     one, other = history_of(matrix, tmp_path / "a"), history_of(permuted(matrix, 1), tmp_path / "b")
     assert zoo(one).clustering == zoo(other).clustering
+
+
+# Types of output ----------------------------------------------------------------------------------------------------
+
+NUMBERS = ("d8", "d9", "d10", "d11")
+CLASSES = tuple(f"d{j}" for j in range(8))
+
+
+def mixed(folder: Path, seed: int = 2, *, of: dict[str, str] | None = None) -> History:
+    """Models that go together on the classes and otherwise on the numbers, of which the last has no task on record."""
+    matrix, values = planted(seed)[0], planted(seed)[0].values.copy()
+    values[:, 8:] = values[np.random.default_rng(seed).permutation(len(values)), 8:]
+    history = history_of(PerformanceMatrix(models=matrix.models, datasets=matrix.datasets, values=values), folder)
+    tasks = dict.fromkeys(CLASSES, "classification") | dict.fromkeys(NUMBERS[:3], "regression")
+    if tasks := tasks if of is None else of:
+        file_tasks(history, tasks)
+    return history
+
+
+def file_tasks(history: History, tasks: dict[str, str]) -> None:
+    rows = {"dataset": list(tasks), "task": list(tasks.values()), "primary_metric": "accuracy", "mode": "max"}
+    history.append(datasets=pd.DataFrame(rows))
+
+
+@pytest.fixture(scope="module")
+def two_types(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    return Snapshot(mixed(tmp_path_factory.mktemp("types")))
+
+
+@pytest.mark.parametrize(
+    ("options", "compared"),
+    [
+        ({"task": "classification"}, {*CLASSES, "d11"}),
+        ({"task": "regression"}, {*NUMBERS}),
+        ({"task": "regression", "without": "d8"}, {"d9", "d10", "d11"}),
+        ({"without": "d0"}, {*CLASSES, "d11"} - {"d0"}),  # as it is on record
+        ({"without": "d0", "task": "regression"}, {*NUMBERS}),  # what is said counts
+        ({"without": "d11"}, None),
+        ({"without": "new"}, None),
+        ({"without": "new", "task": "ranking"}, {"d11"}),
+        ({"task": "regression", "across_tasks": True}, None),
+    ],
+)
+def test_models_are_compared_on_datasets_of_the_target_s_type(
+    two_types: Snapshot, options: dict[str, object], compared: set[str] | None
+) -> None:
+    few = [f"m{i}-{j}" for i in range(6) for j in range(2)]
+    found, large = (zoo(two_types, candidates, **options) for candidates in (few, None))
+    assert isinstance(large.matrix, Front)
+    assert found.alike == large.alike == compared
+    assert found.clustering == cluster(found.matrix, alike=compared)
+    assert large.clustering == cluster(large.matrix, alike=compared)
+    told = found.rank(two_types, top_k=3, proxy_scores={}, propagate="own", seed=0).regime
+    said = f"compared on the {len(compared)} of these with the target's type" if compared else "No proxy score"
+    assert said in told
+    assert ("Models are compared" in told) is (compared is not None)
+
+
+@pytest.mark.parametrize("method", ["default", "paper"])
+@pytest.mark.parametrize("of", [{}, dict.fromkeys(CLASSES, "classification")])
+def test_with_one_type_of_output_nothing_changes(tmp_path: Path, method: str, of: dict[str, str]) -> None:
+    history = mixed(tmp_path, of=of)
+    options = {"without": "d3", "method": method}
+    one, all_of_them = zoo(history, **options), zoo(history, across_tasks=True, **options)
+    assert one.alike is None
+    assert one.clustering == all_of_them.clustering == cluster(one.matrix, method=method)
+    asked = {"top_k": 4, "proxy_scores": {}, "propagate": "own", "seed": 0}
+    assert one.rank(history, **asked) == rank(one.matrix, one.candidates, method=method, top_k=4)
+
+
+def test_without_a_dataset_of_its_type_each_model_is_alone(tmp_path: Path) -> None:
+    history = Snapshot(mixed(tmp_path, of=dict.fromkeys((*CLASSES, *NUMBERS), "classification")))
+    few = history.names()[:10]
+    found = zoo(history, few, task="regression")
+    assert found.alike == frozenset()
+    assert sorted(found.to_score("representative")) == sorted(few)
+    shortlist = found.rank(history, top_k=4, proxy_scores={}, propagate="own", seed=0)
+    assert len(shortlist.models) == 6
+    assert "none has its type of output: 2 more are recalled" in shortlist.regime
+
+
+def test_clusters_are_kept_for_each_type_of_output(tmp_path: Path) -> None:
+    history = mixed(tmp_path)
+    tasks = ("classification", "regression", "")
+    made = {task: zoo(history, task=task, store=True).clustering for task in tasks[:2]}
+    made[""] = zoo(history).clustering  # kept beside the first
+    assert len({one.clusters for one in made.values()}) == 3
+    for task in tasks:
+        again = zoo(history, task=task)
+        assert "were kept" in again.told
+        assert again.clustering == made[task]
+        assert again.clustering == cluster(again.matrix, alike=again.alike)
+
+
+def test_a_new_model_joins_by_datasets_of_the_target_s_type(tmp_path: Path) -> None:
+    history = mixed(tmp_path)
+    leading = zoo(history, task="classification", store=True)
+    number, row = leading.clustering.number, leading.matrix.row
+    numbers = [leading.matrix.datasets.index(name) for name in NUMBERS[:3]]
+    good = dict(zip(leading.matrix.models, leading.matrix.values.mean(axis=1), strict=True))
+    like = max(good, key=lambda model: good[model])
+    unlike = max(
+        (model for model in number if number[model] != number[like]),
+        key=lambda model: leading.matrix.values[row[model], numbers].mean(),
+    )
+    values = leading.matrix.values[[row[like]]]
+    values[0, numbers] = leading.matrix.values[row[unlike], numbers]
+    tasks = history.tasks()
+    add(history, PerformanceMatrix(models=("new",), datasets=leading.matrix.datasets, values=values))
+    file_tasks(history, tasks)
+    later = zoo(history, task="classification")
+    assert "joined their clusters, 0 founded" in later.told
+    number = later.clustering.number
+    assert number["new"] == number[like] != number[unlike]
+
+
+def test_another_type_on_record_makes_the_clusters_anew(tmp_path: Path) -> None:
+    history = mixed(tmp_path)
+    zoo(history, task="classification", store=True)
+    file_tasks(history, {"d7": "regression"})
+    later = zoo(history, task="classification")
+    assert "another type of output is on record" in later.told
+    assert later.alike == {*CLASSES, "d11"} - {"d7"}
+    assert later.clustering == cluster(later.matrix, alike=later.alike)

@@ -4,10 +4,14 @@ import pickle
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from ray.tune.search.sample import Categorical
 
 from raysel import History
 from raysel.errors import OptionError, UnknownNameError
+from raysel.recall import cluster
+from raysel.replay.engine import RecordedRecall
 from raysel.replay.snapshot import Snapshot
 from raysel.replay.tasks import targets, task
 from tests.replay.recorded import DATASETS, MODELS, planted, run, tables
@@ -100,3 +104,16 @@ def test_bad_targets_are_refused(tmp_path):
         task(history, "tarket")
     with pytest.raises(OptionError, match="at least two models"):
         task(history, "target")
+
+
+@pytest.mark.parametrize(("target", "compared"), [("a", ["b"]), ("c", ["d"])])
+def test_recall_takes_the_type_of_output_that_is_on_record(tmp_path, target, compared):
+    history = planted(tmp_path)
+    tasks = {"a": "classification", "b": "classification", "c": "regression", "d": "regression"}
+    rows = [{"dataset": d, "task": task, "primary_metric": "score", "mode": "max"} for d, task in tasks.items()]
+    history.append(datasets=pd.DataFrame(rows))
+    searcher = RecordedRecall(Snapshot(history), target=target, method="default", top_k=3, seed=0)
+    searcher.set_search_properties("score", "max", {"model": Categorical(list(MODELS))})
+    assert "on the 1 of these with the target's type of output" in searcher.shortlist.regime
+    matrix = history.matrix(without=target)
+    assert searcher.shortlist.clusters == cluster(matrix, alike=compared).clusters

@@ -54,7 +54,7 @@ def shortlist() -> Shortlist:
 
 def selected(**changes: Any) -> Selected:
     """A selection in which one of two trials was stopped."""
-    common: dict[str, Any] = {"config": {"lr": 0.1}, "checkpoint": None, "reused": False}
+    common: dict[str, Any] = {"config": {"lr": 0.1}, "checkpoint": None, "reused": False, "other_metrics": {}}
     stopped = TrialOutcome(
         model="hub/[new]",
         curve=((1.0, 0.2),),
@@ -78,6 +78,7 @@ def selected(**changes: Any) -> Selected:
         "metric": "accuracy",
         "mode": "max",
         "validation_score": 0.75,
+        "other_metrics": {"macro_f1": 0.5, "test_macro_f1": 0.25},
         "test_score": 0.7,
         "steps": 3.0,
         "seconds": 8.12345,
@@ -137,8 +138,9 @@ def test_a_shortlist_as_plain_data_has_the_promised_keys() -> None:
 
 def test_a_selection_as_plain_data_has_the_promised_keys() -> None:
     plain = plain_selection(selected(), BASELINES)
-    keys = ["selected", "metric", "mode", "test_score", "steps", "seconds", "shortlist", "trials", "baselines"]
-    assert list(plain) == keys
+    first = ["selected", "metric", "mode", "test_score", "other_metrics"]
+    assert list(plain) == [*first, "steps", "seconds", "shortlist", "trials", "baselines"]
+    assert plain["other_metrics"] == {"macro_f1": 0.5, "test_macro_f1": 0.25}
     assert plain["trials"] == [
         {"model": "zoo/a", "curve": [[1.0, 0.5], [2.0, 0.75]], "stopped_at": None, "reason": "trained"},
         {"model": "hub/[new]", "curve": [[1.0, 0.2]], "stopped_at": 1.0, "reason": "halved"},
@@ -203,6 +205,11 @@ def test_the_spending_table_marks_what_was_replayed() -> None:
     assert halving.split()[-1] == "-", "seconds that nobody recorded are not made up"
 
 
+def test_other_metrics_of_the_winner_are_told() -> None:
+    assert "Other metrics of zoo/a: macro_f1 0.5000 (test 0.2500). From" in text(spending_table(selected(), {}))
+    assert "Other metrics" not in text(spending_table(selected(other_metrics={}), {}))
+
+
 def test_without_baselines_nothing_is_said_to_be_replayed() -> None:
     assert "replayed" not in text(spending_table(selected(), {}))
 
@@ -215,6 +222,7 @@ def test_a_card_says_what_was_chosen_from_and_why(licence: str | None, told: str
     )
     card = model_card(selected(), data, licence=licence, answers="It answers.", versions="raysel 0")
     assert card.startswith("---\nbase_model: zoo/a\n")
+    assert "- Other metrics: macro_f1 0.5000 (test 0.2500).\n" in card
     for part in (told, "accuracy 0.7500 on 2 texts", "0.7000 on 2 held", "hub/[new]", "halved", "no, yes", "lr 0.1"):
         assert part in card
 

@@ -11,15 +11,15 @@ CONFIG = {"model": "zoo/a", "lr": 0.1, "seed": 0}
 
 
 def test_what_differs_is_another_run() -> None:
+    same = {"fingerprint": "f", "metric": "accuracy", "revision": "r"}
     keys = {
-        key_of(CONFIG, fingerprint="f", revision="r"),
-        key_of({**CONFIG, "lr": 0.2}, fingerprint="f", revision="r"),
-        key_of({**CONFIG, "model": "zoo/b"}, fingerprint="f", revision="r"),
-        key_of(CONFIG, fingerprint="g", revision="r"),
-        key_of(CONFIG, fingerprint="f", revision="s"),
+        key_of(CONFIG, **same),
+        key_of({**CONFIG, "lr": 0.2}, **same),
+        key_of({**CONFIG, "model": "zoo/b"}, **same),
+        *(key_of(CONFIG, **{**same, name: "other"}) for name in same),
     }
-    assert len(keys) == 5
-    assert key_of(dict(reversed(CONFIG.items())), fingerprint="f", revision="r") in keys
+    assert len(keys) == 6
+    assert key_of(dict(reversed(CONFIG.items())), **same) in keys
 
 
 def test_the_model_is_kept_without_the_state_of_training(tmp_path: Path) -> None:

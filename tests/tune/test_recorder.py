@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from ray.train._internal.storage import StorageContext
 from ray.tune import Checkpoint
 from ray.tune.experiment import Trial
 
-from raysel import History, HistoryRecorder
-from raysel.errors import HistoryError
+from raysel import History, HistoryRecorder, Target
+from raysel.errors import HistoryError, OptionError
 from raysel.tune import journal
 
 Points = dict[float, float]
@@ -145,3 +146,62 @@ def test_what_is_reported_after_the_last_checkpoint_is_in_the_journal(tmp_path: 
     assert entry is not None
     assert entry.metrics["epoch"] == 1
     assert [(point["step"], point["value"]) for point in entry.points] == [(1, 0.5), (2, 0.6)]
+
+
+@pytest.mark.parametrize(
+    ("target", "task"),
+    [("d", "regression"), (Target("d"), "classification"), ("e", ""), (Target("e"), "classification")],
+)
+def test_a_plain_name_keeps_the_task_on_record(tmp_path: Path, target: Target | str, task: str) -> None:
+    history = History.create(tmp_path / "history")
+    history.append(datasets=pd.DataFrame({"dataset": ["d"], "task": ["regression"]}))
+    HistoryRecorder(history, target=target, **GIVEN).setup()
+    assert history.tasks().get(Target.of(target).name, "") == task
+
+
+def test_other_metrics_are_recorded_under_their_names_and_decide_nothing(tmp_path: Path) -> None:
+    history, one = History.create(tmp_path / "history"), trial()
+    kept = HistoryRecorder(history, target="d", publish_every=0, other_metrics=["f1", "accuracy", "absent"], **GIVEN)
+    kept.setup()
+    for epoch in (1, 2, 3):
+        last = {"test_accuracy": 0.7, "test_f1": 0.2} if epoch == 3 else {}
+        told = {"epoch": epoch, "accuracy": epoch / 4, "f1": epoch / 10, "loss": 9.0, **last}
+        kept.on_trial_result(1, [one], one, told)
+    kept.on_trial_complete(1, [one], one)
+    points = history.observations().groupby(["metric", "split"])["value"].agg(list).to_dict()
+    assert points == {
+        ("accuracy", "val"): [0.25, 0.5, 0.75],
+        ("accuracy", "test"): [0.7],
+        ("f1", "val"): [0.1, 0.2, 0.3],
+        ("f1", "test"): [0.2],
+    }
+    assert recorded(history) == {1.0: 0.25, 2.0: 0.5, 3.0: 0.75}
+    assert history.matrix().values.tolist() == [[0.7]]
+    assert history.check() == []
+    # Whoever lets another decide from now on has the past in it.
+    history.append(datasets=pd.DataFrame({"dataset": ["d"], "primary_metric": ["f1"], "mode": ["max"]}))
+    assert history.matrix().values.tolist() == [[0.2]]
+    with pytest.raises(OptionError, match="other_metrics"):
+        HistoryRecorder(history, target="d", other_metrics="f1", **GIVEN)
+
+
+@pytest.mark.parametrize(
+    ("reported", "reason"),
+    [
+        ({"acc": 0.5, "loss": 1.0}, "it never reported a number as accuracy, only: acc, epoch, loss"),
+        ({"accuracy": float("nan")}, "it never reported a number as accuracy, only: accuracy, epoch"),
+    ],
+)
+def test_a_trial_that_never_reports_the_metric_failed_and_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, reported: dict[str, float], reason: str
+) -> None:
+    history, one = History.create(tmp_path / "history"), trial()
+    kept = HistoryRecorder(history, target="d", publish_every=0, other_metrics=["loss"], **GIVEN)
+    kept.setup()
+    result = {"epoch": 3.0, "training_iteration": 3, "trial_id": "t", **reported}
+    kept.on_trial_result(1, [one], one, result)
+    one.update_last_result(result)
+    kept.on_trial_complete(1, [one], one)
+    (run,) = history.runs().to_dict("records")
+    assert (run["status"], run["reason"]) == ("failed", reason)
+    assert f"m (t) failed: {reason}" in caplog.text

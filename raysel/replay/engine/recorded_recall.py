@@ -47,7 +47,7 @@ class RecordedRecall(RecallSearcher):
         self.spent = 0.0
         super().__init__(
             history,
-            target=Target(target, samples=_no_samples),
+            target=Target(target, task="", samples=_no_samples),
             proxies=[proxy for proxy in proxies if proxy in set(rows["proxy"])],
             method=method,
             top_k=top_k,

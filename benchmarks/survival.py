@@ -3,14 +3,15 @@
 \b
     python benchmarks/survival.py [PATH ...]
 
-Runs `pytest -m slow` on the tests (or on PATHs among them) and writes slow_suite.md into benchmarks/results, with the
-revision. Ends with pytest's exit code.
+Runs `pytest -n 2 -m slow` on the tests (or on PATHs among them) and writes slow_suite.md into benchmarks/results, with
+the revision. Ends with pytest's exit code.
 """
 
 import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -26,8 +27,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 HEAD = """# The slow suite
 
 Made by `python benchmarks/survival.py{paths}` at revision {revision}, on {processors} processors, with Python {python}
-and Ray {ray}: {passed} of {run} tests passed{skipped}, in {minutes:.0f} minutes. What a test printed (the seed of its
-kills, what it measured) is in the last column.
+and Ray {ray}: {passed} of {run} tests passed{skipped}, in {minutes:.0f} minutes, two at a time. What a test printed
+(the seed of its kills, what it measured) is in the last column.
 
 """
 
@@ -57,7 +58,7 @@ def revision() -> str:
     return git("rev-parse", "--short=12", "HEAD") + (" with changes" if changed else "")
 
 
-def page(found: Sequence[Sequence[str]], *, paths: Sequence[str], at: str) -> str:
+def page(found: Sequence[Sequence[str]], *, paths: Sequence[str], at: str, minutes: float) -> str:
     """The page."""
     outcomes = [outcome for _, _, outcome, _ in found]
     skipped = outcomes.count("skipped")
@@ -70,7 +71,7 @@ def page(found: Sequence[Sequence[str]], *, paths: Sequence[str], at: str) -> st
         passed=outcomes.count("passed"),
         run=len(found) - skipped,
         skipped=f" and {skipped} were skipped" if skipped else "",
-        minutes=sum(float(seconds) for _, seconds, _, _ in found) / 60,
+        minutes=minutes,
     )
     return head + table(["test", "seconds", "outcome", "printed"], found)
 
@@ -83,10 +84,12 @@ def main(paths: tuple[str, ...]) -> None:
     with TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         told = ["-o", "junit_logging=system-out", "-o", "junit_family=xunit1", f"--junitxml={report}"]
-        command = [sys.executable, "-m", "pytest", "-m", "slow", *told, *(paths or ("tests",))]
+        command = [sys.executable, "-m", "pytest", "-n", "2", "-m", "slow", *told, *(paths or ("tests",))]
+        began = time.monotonic()
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        minutes = (time.monotonic() - began) / 60
         found = rows(report)
-    (RESULTS / "slow_suite.md").write_text(page(found, paths=paths, at=at))
+    (RESULTS / "slow_suite.md").write_text(page(found, paths=paths, at=at, minutes=minutes))
     sys.exit(code)
 
 

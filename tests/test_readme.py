@@ -21,9 +21,9 @@ BASH = [text for language, text in BLOCKS if language == "bash"]
 CONSOLE = [text.strip() for language, text in BLOCKS if language == "console"]
 
 
-def run(command: list[str], folder: Path) -> str:
+def run(command: list[str], folder: Path, **given: str) -> str:
     """Standard output of a command that must succeed, run as a user would: elsewhere, with what is installed."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **given}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=550)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -33,7 +33,7 @@ def python(number: int, folder: Path) -> str:
     """Standard output of a Python block, pasted into a file."""
     script = folder / "pasted.py"
     script.write_text(PYTHON[number])
-    return run([sys.executable, str(script)], folder)
+    return run([sys.executable, str(script)], folder, RAY_ADDRESS="local")  # not one that another test started
 
 
 def test_every_block_is_one_that_is_tested_here() -> None:

@@ -125,6 +125,7 @@ def test_an_image_folder(folder: Path, letters: Path) -> None:
     assert len(History(folder / "raysel-history").runs()) == 2 * len(runs) - 1
 
 
+@pytest.mark.slow
 def test_a_table_of_texts(folder: Path, docstrings: Path) -> None:
     out = folder / "texts"
     arguments = [

@@ -76,6 +76,7 @@ def recall(
     """
     from raysel.history import History
     from raysel.recall.kept import zoo
+    from raysel.recall.ranked import ranked
     from raysel.report import plain_shortlist, recall_table
     from raysel.target import Target
 

@@ -40,7 +40,7 @@ from raysel.history.reading import (
 from raysel.history.renaming import WITH_MODELS, forgotten, renamed
 from raysel.history.results import curves
 from raysel.history.summary import Summary, summarise
-from raysel.history.tables import NAME_LENGTH, TABLES, newest, validate
+from raysel.history.tables import NAME_LENGTH, TABLES, encoded, newest, validate
 
 _FORMAT = {"format": "raysel-history", "version": 1}
 _PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -395,9 +395,10 @@ class History:
         """
         where = {"proxy": [proxy]} if models is None else {"proxy": [proxy], "model": list(models)}
         read = partial(merged, self._folder, "proxies", where=where)
-        rows = self._consistent(read)[0].cast(TABLES["proxies"].schema).to_pandas().dropna(subset=["value"])
-        rows = rows[rows["dataset"] != without]
-        return dict(zip(zip(rows["model"], rows["dataset"], strict=True), rows["value"].tolist(), strict=True))
+        rows = self._consistent(read)[0]
+        rows = rows.filter(pc.and_(pc.is_valid(rows["value"]), pc.not_equal(rows["dataset"], without or "")))
+        model, dataset = (_texts(rows[name]) for name in ("model", "dataset"))
+        return dict(zip(zip(model, dataset, strict=True), rows["value"].to_pylist(), strict=True))
 
     def derived(self, kind: str) -> Kept | None:
         """What `derive` kept of this kind, made of the results that are read now or of the most of them.
@@ -468,6 +469,13 @@ class History:
         if view:
             raise HistoryError(f"a part of this view of {self._uri} is gone: it was not pinned when it was compacted")
         raise HistoryError(f"the parts of {self._uri} vanish as fast as they are listed")
+
+
+def _texts(column: pa.ChunkedArray) -> list[str]:
+    """Dictionary-encoded text, of which each word is made once."""
+    codes, words = encoded(column)
+    names = words.to_pylist()
+    return [names[code] for code in codes.tolist()]
 
 
 def _place(uri: str | os.PathLike[str]) -> str:

@@ -76,7 +76,6 @@ def recall(
     """
     from raysel.history import History
     from raysel.recall.kept import zoo
-    from raysel.recall.ranked import ranked
     from raysel.report import plain_shortlist, recall_table
     from raysel.target import Target
 
@@ -87,9 +86,11 @@ def recall(
         scores = _one_of(scores, file=str(proxies), target=target)
     known = {*opened.names(), *(m for found in scores.values() for m in found)}
     found = zoo(opened, known, without=target, method=method, tau=tau, task=task or "", across_tasks=across_tasks)
-    shortlist = found.rank(opened, top_k=top_k, proxy_scores=scores, propagate=propagate, explore=explore, seed=seed)
     if found.told:
         say(found.told)
+    shortlist = found.rank(
+        opened, top_k=top_k, proxy_scores=scores, propagate=propagate, explore=explore, seed=seed, tell=say
+    )
     if as_json:
         print_json(plain_shortlist(shortlist))
         say(shortlist.regime)

@@ -8,7 +8,7 @@ is worked out anew, with the reason.
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -26,8 +26,9 @@ from raysel.recall.evidence import Propagate
 from raysel.recall.front import EXACT, Front, front, leaders, z_scores
 from raysel.recall.moments import Moments
 from raysel.recall.prior import prior
-from raysel.recall.rank import EXPLORE, Method, cluster, rank, to_score
+from raysel.recall.rank import EXPLORE, Method, cluster, rank, to_score, told
 from raysel.recall.shortlist import Shortlist
+from raysel.recall.weights import weights
 
 logger = logging.getLogger(__name__)
 _KIND = "front"
@@ -74,6 +75,8 @@ class Zoo:
         propagate: Propagate,
         explore: float = EXPLORE,
         seed: int,
+        store: bool = False,
+        tell: Callable[[str], None] = logger.info,
     ) -> Shortlist:
         """The candidates most worth fine-tuning on the target; see `raysel.recall.rank`.
 
@@ -84,22 +87,28 @@ class Zoo:
             propagate: Whose scores members take.
             explore: The share for models without history.
             seed: Seeds what is drawn.
+            store: Keep weights that had to be learned for a large zoo beside the history.
+            tell: Told in a sentence where these come from.
         """
+        matrix, scores = self.matrix, told(proxy_scores, self.candidates)
+        recorded = {proxy: history.proxy_scores(proxy, models=matrix.models, without=self.without) for proxy in scores}
+        learned = None
+        if isinstance(matrix, Front):
+            learned, whence = weights(history, matrix, recorded, top_k=top_k, seed=seed, alike=self.alike, store=store)
+            tell(whence)
         return rank(
-            self.matrix,
+            matrix,
             self.candidates,
             clustering=self.clustering,
             method=self.method,
             top_k=top_k,
-            proxy_scores=proxy_scores,
+            proxy_scores=scores,
             propagate=propagate,
-            recorded={
-                proxy: history.proxy_scores(proxy, models=self.matrix.models, without=self.without)
-                for proxy in proxy_scores
-            },
+            recorded=recorded,
             facts=history.described,
             explore=explore,
             alike=self.alike,
+            weights=learned,
             seed=seed,
         )
 

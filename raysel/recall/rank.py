@@ -17,6 +17,7 @@ from raysel.recall.front import EXACT, Front, front
 from raysel.recall.kinship import Facts, Kinship, kinship
 from raysel.recall.resemblance import resemblance
 from raysel.recall.shortlist import Recalled, Shortlist
+from raysel.recall.weights import Weights
 
 EXPLORE = 0.0
 """The share of a shortlist that models without history have by default, whatever is expected of them."""
@@ -128,6 +129,7 @@ def rank(
     explore: float = EXPLORE,
     alike: Collection[str] | None = None,
     tau: float | None = None,
+    weights: Weights | None = None,
     seed: int = 0,
 ) -> Shortlist:
     """The candidates most worth fine-tuning on the target, each with the reason.
@@ -157,6 +159,8 @@ def rank(
             another type, or its proxy scores go with nobody's finals: `raysel.recall.resemblance`) half as many models
             again are recalled, by the proxies alone.
         tau: As for `cluster`.
+        weights: What `default` learns of the benchmark datasets, where that was done before (`raysel.recall.weights`,
+            with the same matrix, recorded scores and options); made here by default.
         seed: For the order of candidates of which nothing at all is known, and what else is drawn.
 
     Raises:
@@ -188,13 +192,11 @@ def rank(
     matrix, candidates = _compared(whole, method, candidates)
     candidates = sorted(candidates)
 
-    given = {
-        proxy: {m: float(found[m]) for m in candidates if isfinite(found.get(m, np.nan))}
-        for proxy, found in (proxy_scores or {}).items()
-    }
-    scores = {proxy: found for proxy, found in given.items() if found}
+    scores = told(proxy_scores or {}, candidates)
     if method == "paper" and len(scores) > 1:
         raise OptionError("proxy_scores", list(scores), "of one proxy for the paper's method")
+    if weights is not None and weights.trust.beside_prior.keys() != scores.keys():
+        raise OptionError("weights", f"of {sorted(weights.trust.beside_prior)}", f"those of {sorted(scores)}")
     clustering, unseen = _split(
         rules, matrix, candidates, clustering or cluster(matrix, method=method, tau=tau, alike=alike), method
     )
@@ -214,6 +216,7 @@ def rank(
             explored=round(explore * top_k),
             alike=None if alike is None else frozenset(alike),
             wider=wider,
+            weights=weights,
             seed=seed,
         )
     )
@@ -231,6 +234,16 @@ def rank(
         proxies=tuple(scores),
         regime=regime,
     )
+
+
+def told(proxy_scores: Mapping[str, Mapping[str, float]], candidates: Iterable[str]) -> dict[str, dict[str, float]]:
+    """The proxy scores that tell something: finite ones of candidates, and no proxy without any."""
+    models = tuple(candidates)
+    given = {
+        proxy: {model: float(found[model]) for model in models if isfinite(found.get(model, np.nan))}
+        for proxy, found in proxy_scores.items()
+    }
+    return {proxy: found for proxy, found in given.items() if found}
 
 
 def _rules(method: str) -> _Rules:

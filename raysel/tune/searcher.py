@@ -6,6 +6,7 @@ import math
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +121,14 @@ class RecallSearcher(Searcher):
             if self._target.samples is None:
                 raise OptionError("target", self._target.name, "a Target with `samples`, which proxies look at")
         self._store, self._history = history, history.pinned(history.parts())
-        self._proxies, self._top_k, self._method, self._tau = proxies, top_k, method, tau
-        self._across_tasks, self._explore = across_tasks, explore
-        self._propagate, self._configs_per_model, self._inner = propagate, configs_per_model, inner
+        self._proxies, self._top_k, self._method = proxies, top_k, method
+        self._compare = partial(
+            zoo, without=self._target.name, method=method, tau=tau, task=self._target.task, across_tasks=across_tasks
+        )
+        self._choose = partial(Zoo.rank, top_k=top_k, propagate=propagate, explore=explore, seed=seed)
+        self._propagate, self._configs_per_model = propagate, configs_per_model
         self._extract, self._proxy_resources, self._max_samples = extract, dict(proxy_resources or {}), max_samples
-        self._proxy_timeout, self._model_key, self._seed = proxy_timeout, model_key, seed
+        self._proxy_timeout, self._inner, self._model_key, self._seed = proxy_timeout, inner, model_key, seed
         self.max_concurrent: int | None = None
         self._candidates: tuple[str, ...] | None = None
         self._draws: list[dict[str, Any]] = []
@@ -253,16 +257,7 @@ class RecallSearcher(Searcher):
         return True
 
     def _clustered(self) -> Zoo:
-        self._zoo = self._zoo or zoo(
-            self._history,
-            self._candidates or (),
-            without=self._target.name,
-            method=self._method,
-            tau=self._tau,
-            task=self._target.task,
-            across_tasks=self._across_tasks,
-            store=True,
-        )
+        self._zoo = self._zoo or self._compare(self._history, self._candidates or (), store=True)
         return self._zoo
 
     def _rank(self, scores: Mapping[str, Mapping[str, float]], unscored: Mapping[str, str]) -> None:
@@ -270,16 +265,9 @@ class RecallSearcher(Searcher):
         if self._method == "paper" and scores:
             best = max(scores, key=lambda proxy: len(scores[proxy]))
             scores = {best: scores[best]}
-        shortlist = self._clustered().rank(
-            self._history,
-            top_k=self._top_k,
-            proxy_scores=scores,
-            propagate=self._propagate,
-            explore=self._explore,
-            seed=self._seed,
-        )
+        shortlist = self._choose(self._clustered(), self._history, proxy_scores=scores, store=True)
         self._shortlist = shortlist.explained(unscored)
-        logger.info("recalled %s. %s", ", ".join(self._shortlist.models), self._shortlist.regime)
+        logger.info("recalled %s. %s", ", ".join(shortlist.models), shortlist.regime)
 
     def _warn_if_cut(self, num_samples: int) -> None:
         wanted = min(self._top_k, len(self._candidates or ())) * self._configs_per_model

@@ -233,6 +233,10 @@ def _run(data: "Data", facts: "Mapping[str, Facts]", wishes: _Wishes) -> tuple[d
         check_address(address)
     history = _history(wishes.history)
     models.record(history, facts.values())
+    history = models.revised(history, facts)
+    for model in sorted(history.again):
+        before = " and ".join(history.uploads([model]))
+        say(f"{model} was uploaded again: earlier runs count as those of {before}, and tell what to expect of it")
     say(f"{len(facts)} models to choose from; starting Ray")
     with session(address):
         from raysel.models import ImageFiles

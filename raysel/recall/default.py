@@ -118,12 +118,18 @@ def _unseen(evidence: Evidence, q: dict[str, dict[str, float]], trust: Trust, mo
         representative=None,
         proxies={proxy: evidence.scores[proxy][model] for proxy in had},
         score=trust.kinship * place.expected + sum(trust.alone[proxy] * q[proxy][model] for proxy in had),
-        reason="; ".join(filter(None, (_unseen_because(place, bool(had)), told))),
+        reason="; ".join(filter(None, (_unseen_because(model, place, bool(had)), told))),
         uncertainty=place.uncertainty,
     )
 
 
-def _unseen_because(place: Placed, scored: bool) -> str:
+def _unseen_because(model: str, place: Placed, scored: bool) -> str:
+    if older := [kin for kin in place.kin if kin.rpartition("@")[0] == model]:
+        others = "" if len(place.kin) == len(older) else f", and {next(kin for kin in place.kin if kin not in older)}"
+        return (
+            f"no history since it was uploaded again: as {' and '.join(older)} stood{others}, prior "
+            f"{place.expected:+.2f} ± {place.uncertainty:.2f}"
+        )
     if place.kin:
         return (
             f"no history: as models like {' and '.join(place.kin)} stand, prior {place.expected:+.2f} "
@@ -218,10 +224,9 @@ def _regime(evidence: Evidence, trust: Trust, better: float, tried: int) -> str:
     if isinstance(evidence.matrix, Front) and evidence.matrix.beyond:
         sentences[0] += f" (those that lead, of {n_seen + evidence.matrix.beyond:,}: too many to compare every two)"
     if any(place.kin for place in evidence.kinship.placed.values()):
-        sentences[0] += (
-            f", {len(evidence.unseen)} without history placed by what is known of them (with which "
-            f"{100 * evidence.kinship.share:.0f} % of how models differ goes)"
-        )
+        share = 100 * evidence.kinship.share
+        sentences[0] += f", {len(evidence.unseen)} without history placed by what is known of them"
+        sentences[0] += f" (with which {share:.0f} % of how models differ goes)" if share else ""
     elif evidence.unseen:
         sentences[0] += f", {len(evidence.unseen)} without history taken as average"
     if not evidence.scores:

@@ -179,8 +179,11 @@ def zoo(
     apart = frozenset(dataset for dataset, of in tasks.items() if task and of != task)
     led = None if few or method == "paper" else _led(history, task=task, apart=apart, store=store)
     if led is None:
-        matrix = history.matrix(without=without, models=candidates if few else None)
-        matrix = matrix if candidates is None else matrix.restricted(candidates)
+        # What an older upload did tells what to expect of a candidate; the paper knows nothing of that.
+        older = history.uploads(candidates) if candidates is not None and method == "default" else ()
+        named = None if candidates is None else {*candidates, *older}
+        matrix = history.matrix(without=without, models=named if few else None)
+        matrix = matrix if named is None else matrix.restricted(named)
         alike = _alike(matrix, apart)
         return Zoo(
             matrix=matrix,
@@ -238,7 +241,7 @@ def _led(history: History, *, task: str, apart: frozenset[str], store: bool) -> 
     if kept is not None and kept.apart != apart.intersection(kept.matrix.datasets):
         why, kept = "another type of output is on record for a dataset", None
     if kept is not None:
-        if kept.parts == parts:
+        if kept.parts == parts and not history.again:
             return kept
         changes = history.changes(kept.parts)
         why = "the metric of a dataset may have changed, or the matrix that they came from is gone"

@@ -143,6 +143,37 @@ def kinship(
     )
 
 
+def inherited(models: Sequence[str], z: FloatArray, new: Sequence[str]) -> dict[str, Placed]:
+    """Where models stand of which an older upload is among the leading models of a larger zoo, by that alone.
+
+    Of a zoo of which only those that lead are at hand, v is what of the variance of z-scores, 1, is not w.
+
+    Args:
+        models: n_models names, those of rows.
+        z: (n_models, n_datasets) z-scores in the whole zoo, NaN where not measured; no empty row.
+        new: The models without runs; those without an older upload are not placed.
+
+    >>> places = inherited(["net@2024", "other"], np.array([[1.0, 1.5, 2.0], [0.0, 0.5, 0.0]]), ["net", "else"])
+    >>> {name: (round(place.expected, 1), place.kin) for name, place in places.items()}
+    {'net': (1.1, ('net@2024',))}
+    """
+    wanted, older = set(new), dict[str, int]()
+    count, w = (~np.isnan(z)).sum(axis=1), within(z)
+    v = max(1 - w, 0.0)
+    for row, name in enumerate(models):
+        base = name.rpartition("@")[0]
+        if base in wanted and (base not in older or count[row] > count[older[base]]):
+            older[base] = row
+    return {
+        name: Placed(
+            expected=float(_REVISION * (told := v / (v + w / count[row])) * np.nanmean(z[row])),
+            uncertainty=float(np.sqrt(v * (1 - _REVISION**2 * told))),
+            kin=(models[row],),
+        )
+        for name, row in older.items()
+    }
+
+
 def _best(
     kernels: Sequence[FloatArray], revisions: FloatArray, m: FloatArray, v: float, noise: FloatArray
 ) -> tuple[float, FloatArray]:

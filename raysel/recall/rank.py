@@ -14,7 +14,7 @@ from raysel.recall import default, paper
 from raysel.recall.clustering import Clustering
 from raysel.recall.evidence import PROPAGATIONS, Evidence, Propagate
 from raysel.recall.front import EXACT, Front, front
-from raysel.recall.kinship import Facts, Kinship, kinship
+from raysel.recall.kinship import Facts, Kinship, inherited, kinship
 from raysel.recall.resemblance import resemblance
 from raysel.recall.shortlist import Recalled, Shortlist
 from raysel.recall.weights import Weights
@@ -294,9 +294,11 @@ def _canonical(matrix: PerformanceMatrix) -> PerformanceMatrix:
 
 
 def _kinship(whole: PerformanceMatrix, unseen: list[str], facts: Facts | None, seed: int) -> Kinship:
-    # A front has none but leaders: by it, every model would be taken for one.
-    if isinstance(whole, Front) or not unseen:
+    if not unseen:
         return Kinship()
+    # A front has none but leaders: by it, every model would be taken for one. Older uploads alone tell there.
+    if isinstance(whole, Front):
+        return Kinship(placed=inherited(whole.models, whole.z, unseen))
     known = _canonical(whole)
     return kinship(known.models, known.values, unseen, facts=facts, seed=seed)
 

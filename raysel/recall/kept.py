@@ -22,6 +22,7 @@ from raysel.history.derived import Kept, values_of
 from raysel.history.reading import Changes, of_results
 from raysel.recall.clustering import Clustering, join
 from raysel.recall.diversity import residuals
+from raysel.recall.embeddings import Embed
 from raysel.recall.evidence import Propagate
 from raysel.recall.front import EXACT, Front, front, leaders, z_scores
 from raysel.recall.moments import Moments
@@ -74,6 +75,7 @@ class Zoo:
         proxy_scores: Mapping[str, Mapping[str, float]],
         propagate: Propagate,
         explore: float = EXPLORE,
+        embed: Embed | None = None,
         seed: int,
         store: bool = False,
         tell: Callable[[str], None] = logger.info,
@@ -86,6 +88,7 @@ class Zoo:
             proxy_scores: Scores on the target.
             propagate: Whose scores members take.
             explore: The share for models without history.
+            embed: Embeds what is known of these and of others.
             seed: Seeds what is drawn.
             store: Keep weights that had to be learned for a large zoo beside the history.
             tell: Told in a sentence where these come from.
@@ -107,6 +110,7 @@ class Zoo:
             recorded=recorded,
             facts=history.described,
             explore=explore,
+            embed=embed,
             alike=self.alike,
             weights=learned,
             seed=seed,

@@ -12,6 +12,7 @@ from raysel.errors import NothingToRecallError, OptionError, UnknownNameError
 from raysel.history import PerformanceMatrix
 from raysel.recall import default, paper
 from raysel.recall.clustering import Clustering
+from raysel.recall.embeddings import Embed
 from raysel.recall.evidence import PROPAGATIONS, Evidence, Propagate
 from raysel.recall.front import EXACT, Front, front
 from raysel.recall.kinship import Facts, Kinship, inherited, kinship
@@ -126,6 +127,7 @@ def rank(
     propagate: Propagate = "representative",
     recorded: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
     facts: Facts | None = None,
+    embed: Embed | None = None,
     explore: float = EXPLORE,
     alike: Collection[str] | None = None,
     tau: float | None = None,
@@ -153,6 +155,7 @@ def rank(
             far to trust each.
         facts: Tells what is known of models, by which, and by their names, `default` places those without history (not
             among models of which only the front is given).
+        embed: Embeds what is known of models for that, in place of counting words (`raysel.recall.embeddings`).
         explore: The share of the shortlist, from 0 to 1, that `default` gives to models without history at the least,
             to those that may be best by what is not known of them.
         alike: As for `cluster`. By `default`, for a target that is like none of the benchmarks (their outputs are of
@@ -208,7 +211,7 @@ def rank(
             matrix=matrix,
             clustering=clustering,
             unseen=tuple(shuffled),
-            kinship=_kinship(whole, unseen, facts, seed) if method == "default" else Kinship(),
+            kinship=_kinship(whole, unseen, facts, embed, seed) if method == "default" else Kinship(),
             scores=scores,
             propagate=propagate,
             recorded={proxy: (recorded or {}).get(proxy, {}) for proxy in scores},
@@ -293,14 +296,16 @@ def _canonical(matrix: PerformanceMatrix) -> PerformanceMatrix:
     )
 
 
-def _kinship(whole: PerformanceMatrix, unseen: list[str], facts: Facts | None, seed: int) -> Kinship:
+def _kinship(
+    whole: PerformanceMatrix, unseen: list[str], facts: Facts | None, embed: Embed | None, seed: int
+) -> Kinship:
     if not unseen:
         return Kinship()
     # A front has none but leaders: by it, every model would be taken for one. Older uploads alone tell there.
     if isinstance(whole, Front):
         return Kinship(placed=inherited(whole.models, whole.z, unseen))
     known = _canonical(whole)
-    return kinship(known.models, known.values, unseen, facts=facts, seed=seed)
+    return kinship(known.models, known.values, unseen, facts=facts, embed=embed, seed=seed)
 
 
 def _on(matrix: PerformanceMatrix, datasets: Collection[str] | None) -> PerformanceMatrix:

@@ -46,6 +46,12 @@ _PREFERRED = ("leep", "logme")  # by the paper's method, which takes one
     show_default=True,
     help="Share of the shortlist, 0 to 1, that is for models without runs at the least.",
 )
+@click.option(
+    "--embeddings",
+    metavar="MODEL",
+    help="Compare what is said of models by this model of sentence-transformers, downloaded if need be.  "
+    "[default: by their words]",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Orders models of which nothing at all is known.")
 @json_option
 def recall(
@@ -59,6 +65,7 @@ def recall(
     proxies: str | None,
     propagate: Any,
     explore: float,
+    embeddings: str | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -75,6 +82,7 @@ def recall(
     (the deviation of how good it is on average; null by the paper's method); `clusters`, lists of models.
     """
     from raysel.history import History
+    from raysel.recall.embeddings import sentence_embeddings
     from raysel.recall.kept import zoo
     from raysel.report import plain_shortlist, recall_table
     from raysel.target import Target
@@ -86,9 +94,18 @@ def recall(
         scores = _one_of(scores, file=str(proxies), target=target)
     known = {*opened.names(), *(m for found in scores.values() for m in found)}
     found = zoo(opened, known, without=target, method=method, tau=tau, task=task or "", across_tasks=across_tasks)
-    shortlist = found.rank(opened, top_k=top_k, proxy_scores=scores, propagate=propagate, explore=explore, seed=seed)
     if found.told:
         say(found.told)
+    shortlist = found.rank(
+        opened,
+        top_k=top_k,
+        proxy_scores=scores,
+        propagate=propagate,
+        explore=explore,
+        embed=None if embeddings is None else sentence_embeddings(embeddings),
+        seed=seed,
+        tell=say,
+    )
     if as_json:
         print_json(plain_shortlist(shortlist))
         say(shortlist.regime)

@@ -44,6 +44,7 @@ class _Wishes:
     across_tasks: bool
     proxies: tuple[str, ...]
     top_k: int
+    explore: float
     epochs: int
     recipe: Mapping[str, Any]
     gpus: str
@@ -87,6 +88,13 @@ def _megas(context: click.Context, parameter: click.Parameter, value: str | None
 @across_tasks_option
 @click.option("--proxy", "proxies", multiple=True, default=("logme",), show_default=True, help="Repeatable.")
 @click.option("--top-k", default=10, show_default=True, type=click.IntRange(min=1), help="How many models to recall.")
+@click.option(
+    "--explore",
+    type=click.FloatRange(min=0, max=1),
+    default=0.0,
+    show_default=True,
+    help="Share of the recalled that is for models without runs at the least.",
+)
 @training_options
 @click.option("--max-concurrent", type=click.IntRange(min=1), help="Trials at once.  [default: as many as fit]")
 @click.option(
@@ -123,6 +131,7 @@ def select(
     across_tasks: bool,
     proxies: tuple[str, ...],
     top_k: int,
+    explore: float,
     epochs: int,
     lr: float | None,
     batch_size: int,
@@ -193,6 +202,7 @@ def select(
             across_tasks=across_tasks,
             proxies=proxies,
             top_k=top_k,
+            explore=explore,
             epochs=epochs,
             recipe={**given, "lr": recipe.lr},
             gpus=gpus,
@@ -223,6 +233,10 @@ def _run(data: "Data", facts: "Mapping[str, Facts]", wishes: _Wishes) -> tuple[d
         check_address(address)
     history = _history(wishes.history)
     models.record(history, facts.values())
+    history = models.revised(history, facts)
+    for model in sorted(history.again):
+        before = " and ".join(history.uploads([model]))
+        say(f"{model} was uploaded again: earlier runs count as those of {before}, and tell what to expect of it")
     say(f"{len(facts)} models to choose from; starting Ray")
     with session(address):
         from raysel.models import ImageFiles
@@ -400,6 +414,7 @@ def _searcher(
         method=wishes.method,
         across_tasks=wishes.across_tasks,
         propagate="own" if few and wishes.method == "default" else "representative",
+        explore=wishes.explore,
         # A forward pass needs no more than one GPU, whatever trials have.
         proxy_resources={name: min(amount, 1.0) if name == "gpu" else amount for name, amount in resources.items()},
         seed=wishes.seed,

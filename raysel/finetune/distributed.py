@@ -23,7 +23,7 @@ from ray.train.torch import TorchTrainer
 from raysel.errors import OptionError
 from raysel.finetune.data import Data
 from raysel.finetune.hardware import hardware_here
-from raysel.finetune.ray_trainable import begun
+from raysel.finetune.ray_trainable import begun, of_start
 from raysel.finetune.recipe import Recipe
 from raysel.finetune.workers import Workers
 
@@ -95,15 +95,16 @@ def _work(*, model: str, recipe: Recipe, data: "ray.ObjectRef[Data]", start: tun
     context = train.get_context()
     workers = Workers(rank=context.get_world_rank(), size=context.get_world_size())
     dataset: Data = ray.get(data)
-    run = begun(train.get_checkpoint() or start, model, dataset, recipe, workers=workers)
-    hardware = hardware_here(workers=workers.size)
+    start = train.get_checkpoint() or start
+    run = begun(start, model, dataset, recipe, workers=workers)
+    about = {"hardware": hardware_here(workers=workers.size), **of_start(start, model)}
     for point in run.points():
         if workers.rank:
             train.report({})
             continue
         with TemporaryDirectory() as folder:
             run.save(Path(folder))
-            told = {**point.metrics(dataset.metric), "hardware": hardware}
+            told = {**point.metrics(dataset.metric), **about}
             train.report(told, checkpoint=train.Checkpoint.from_directory(folder))
 
 

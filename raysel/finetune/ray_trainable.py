@@ -13,6 +13,7 @@ from raysel.finetune.hardware import hardware_here
 from raysel.finetune.loop import FineTuning
 from raysel.finetune.recipe import Recipe
 from raysel.finetune.workers import Workers
+from raysel.models import revision
 
 
 def trainable(config: Mapping[str, Any], *, data: Data) -> None:
@@ -20,8 +21,9 @@ def trainable(config: Mapping[str, Any], *, data: Data) -> None:
 
     Used as ``tune.with_parameters(trainable, data=data)``. Each report has every metric of the task on the
     validation split, `step` (points so far), `epoch`, `seconds` (spent in this run, interruptions left out), the
-    `hardware` that they were spent on, and a checkpoint; the last one has each `test_<metric>` too. A trial that is
-    resumed continues exactly, on a CPU to the last bit. A run that diverges reports NaN and ends.
+    `hardware` that they were spent on, and a checkpoint; until it is interrupted the `revision` of the model too. The
+    last one has each `test_<metric>`. A trial that is resumed continues exactly, on a CPU to the last bit. A run that
+    diverges reports NaN and ends.
 
     Args:
         config: `model`, and any of `raysel.finetune.Recipe`: seed, lr, batch_size, epochs, points_per_epoch, tuning,
@@ -34,13 +36,19 @@ def trainable(config: Mapping[str, Any], *, data: Data) -> None:
     """
     torch.set_num_threads(1)
     model, recipe = Recipe.split(config)
-    run = begun(tune.get_checkpoint(), model, data, recipe)
-    hardware = hardware_here()
+    start = tune.get_checkpoint()
+    run = begun(start, model, data, recipe)
+    about = {"hardware": hardware_here(), **of_start(start, model)}
     for point in run.points():
         with TemporaryDirectory() as folder:
             run.save(Path(folder))
-            told = {**point.metrics(data.metric), "hardware": hardware}
+            told = {**point.metrics(data.metric), **about}
             tune.report(told, checkpoint=tune.Checkpoint.from_directory(folder))
+
+
+def of_start(checkpoint: tune.Checkpoint | None, model: str) -> dict[str, str]:
+    """The revision of the model that a new run has loaded; who goes on from a checkpoint may not have the model."""
+    return {"revision": revision(model)} if checkpoint is None else {}
 
 
 def begun(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -10,12 +11,15 @@ import pyarrow.compute as pc
 from raysel.history.derived import Kept, as_matrix, as_table, find, keep
 from raysel.history.folder import Folder, Where, order_of, table_of
 from raysel.history.matrix import PerformanceMatrix
+from raysel.history.renaming import Uploads, apart
 from raysel.history.results import matrix
 from raysel.history.tables import TABLES, newest
 
 _RESULTS = ("runs", "observations", "datasets")
 _OF_CELL = ("run_id", "step", "split", "metric", "value")
 _OF_MATRIX = ("run_id", "model", "revision", "dataset", "config", "status", "planned_steps")
+
+_NONE: Uploads = MappingProxyType({})
 
 
 def merged(
@@ -86,6 +90,22 @@ def names(folder: Folder, parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def uploads(folder: Folder, parts: Sequence[str], *, models: Collection[str]) -> tuple[str, ...]:
+    """Older uploads of models that have runs, `NAME@REVISION` of a `NAME`; where the matrix is kept, by its names."""
+    kept = find(folder, "matrix", of_results(parts), columns=("model",))
+    kept = None if kept is None or kept.rows.column_names != ["model"] else kept
+    new = [part for part in parts if table_of(part) == "runs" and (kept is None or part not in kept.parts)]
+    columns = [
+        folder.read_all(TABLES["runs"], new, columns=("model",))["model"],
+        *([kept.rows["model"]] if kept else []),
+    ]
+    wanted, found = set(models), set[str]()
+    for column in columns:
+        names = pc.unique(column).cast(pa.string())
+        found.update(names.filter(pc.match_substring(names, "@")).to_pylist())
+    return tuple(sorted(name for name in found if name.rpartition("@")[0] in wanted))
+
+
 def run_count(folder: Folder, parts: Sequence[str]) -> int:
     """How many runs there are at most: one that several parts tell of counts in each."""
     return folder.count([part for part in parts if table_of(part) == "runs"])
@@ -127,7 +147,7 @@ def performance(
     change = None if kept is None or before is None else changes(folder, own, since=kept.parts)
     if before is not None and change is not None:
         after = change.after if models is None else change.after.restricted(models)
-        whole = _joined(before, after, without=change.models)
+        whole = joined(before, after, without=change.models)
     else:
         whole = matrix(*results(folder, own, columns=_OF_MATRIX, points=_OF_CELL))
         if models is not None:
@@ -166,8 +186,16 @@ class Changes:
     after: PerformanceMatrix
 
 
-def changes(folder: Folder, parts: Sequence[str], *, since: Collection[str]) -> Changes | None:
+def changes(
+    folder: Folder, parts: Sequence[str], *, since: Collection[str], uploads: Uploads = _NONE
+) -> Changes | None:
     """What parts change in the matrix that is kept of some of them.
+
+    Args:
+        folder: Where the parts are.
+        parts: In order.
+        since: Those of which the matrix is kept.
+        uploads: As for `anew`: models of which older uploads are to be told apart change too.
 
     Returns:
         `None` where none is kept of exactly those, or the metric of a dataset in it may have changed.
@@ -177,7 +205,7 @@ def changes(folder: Folder, parts: Sequence[str], *, since: Collection[str]) -> 
     ids = {*_texts(told["run_id"]), *_texts(merged(folder, "observations", new)[0]["run_id"])}
     runs = [part for part in parts if table_of(part) == "runs"]
     old = folder.read_all(TABLES["runs"], runs, columns=("run_id", "model"), where={"run_id": sorted(ids)})
-    models = sorted({*_texts(told["model"]), *_texts(old["model"])})
+    models = sorted({*_texts(told["model"]), *_texts(old["model"]), *_touched(uploads)})
     kept = find(folder, "matrix", since, where={"model": models})
     directions = _directions(merged(folder, "datasets", parts)[0])
     before = None if kept is None else _matrix_of(kept)
@@ -189,10 +217,39 @@ def changes(folder: Folder, parts: Sequence[str], *, since: Collection[str]) -> 
     fresh = results(folder, parts, where={"model": models}, columns=_OF_MATRIX, points=_OF_CELL)
     if not directions.keys() >= {*_texts(fresh[0]["dataset"])}:
         return None  # the only metric of all its runs, which were not read, would be its primary one
-    return Changes(models=tuple(models), before=before, after=matrix(*fresh))
+    return Changes(models=tuple(models), before=before, after=matrix(apart(fresh[0], uploads), *fresh[1:]))
 
 
-def _joined(before: PerformanceMatrix, fresh: PerformanceMatrix, *, without: Sequence[str]) -> PerformanceMatrix:
+def anew(folder: Folder, parts: Sequence[str], *, uploads: Uploads) -> PerformanceMatrix:
+    """The rows of models that were uploaded again, worked out from their runs; older uploads under names of their own.
+
+    Args:
+        folder: Where the parts are.
+        parts: In order.
+        uploads: What older uploads are called.
+    """
+    runs, *others = results(
+        folder, parts, where={"model": sorted(_touched(uploads))}, columns=_OF_MATRIX, points=_OF_CELL
+    )
+    return matrix(apart(runs, uploads), *others)
+
+
+def _touched(uploads: Uploads) -> set[str]:
+    """The models themselves, and those that may have been given the older uploads' names before."""
+    return {model for model, _ in uploads} | {*uploads.values()}
+
+
+def revisions(folder: Folder, parts: Sequence[str], *, models: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The revisions that runs of models were made with, where any is recorded."""
+    rows, _ = merged(folder, "runs", parts, columns=("run_id", "model", "revision"), where={"model": models})
+    found: dict[str, set[str]] = {}
+    for row in rows.group_by(["model", "revision"]).aggregate([]).to_pylist():
+        if row["revision"]:
+            found.setdefault(row["model"], set()).add(row["revision"])
+    return {model: frozenset(of) for model, of in found.items()}
+
+
+def joined(before: PerformanceMatrix, fresh: PerformanceMatrix, *, without: Collection[str]) -> PerformanceMatrix:
     """The rows of both, those of the models named taken from `fresh` alone; models and datasets by name."""
     rows = before.restricted(before.row.keys() - set(without))
     models = np.array([*rows.models, *fresh.models], dtype=object)

@@ -34,13 +34,15 @@ from raysel.history.reading import (
     of_results,
     performance,
     results,
+    revisions,
     run_count,
     unmeasured,
+    uploads,
 )
 from raysel.history.renaming import WITH_MODELS, forgotten, renamed
 from raysel.history.results import curves
 from raysel.history.summary import Summary, summarise
-from raysel.history.tables import NAME_LENGTH, TABLES, newest, validate
+from raysel.history.tables import NAME_LENGTH, TABLES, encoded, newest, validate
 
 _FORMAT = {"format": "raysel-history", "version": 1}
 _PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -257,7 +259,7 @@ class History:
         Raises:
             OptionError: If a name is not one of a part.
         """
-        view = History.__new__(History)
+        view = History.__new__(type(self))
         view.__dict__.update(self.__dict__)
         view._pinned = tuple(sorted(set(parts), key=order_of))
         return view
@@ -356,7 +358,7 @@ class History:
         runs, observations, datasets = self._consistent(partial(results, self._folder, where=where or None))
         if without is not None:
             runs = runs.filter(pc.not_equal(runs["dataset"], without))
-        return curves(runs, observations, datasets)
+        return curves(self._apart(runs), observations, datasets)
 
     def matrix(
         self, *, without: str | None = None, models: Iterable[str] | None = None, store: bool = False
@@ -379,6 +381,19 @@ class History:
         """The models that were run or described, by name."""
         return self._consistent(partial(names, self._folder))
 
+    def revisions(self, models: Iterable[str]) -> dict[str, frozenset[str]]:
+        """The revisions that runs of some models were made with, by model; no entry where none is recorded."""
+        return self._consistent(partial(revisions, self._folder, models=list(models)))
+
+    def uploads(self, models: Iterable[str]) -> tuple[str, ...]:
+        """Older uploads of some models that have runs: `NAME@REVISION` of a `NAME`."""
+        return self._consistent(partial(uploads, self._folder, models=set(models)))
+
+    @property
+    def again(self) -> frozenset[str]:
+        """Models whose older uploads are told apart (`raysel.history.revisions`): none, but in such a view."""
+        return frozenset()
+
     def run_count(self) -> int:
         """How many runs there are at most, by the ends of the parts: one that several tell of counts in each."""
         return self._consistent(partial(run_count, self._folder))
@@ -395,9 +410,10 @@ class History:
         """
         where = {"proxy": [proxy]} if models is None else {"proxy": [proxy], "model": list(models)}
         read = partial(merged, self._folder, "proxies", where=where)
-        rows = self._consistent(read)[0].cast(TABLES["proxies"].schema).to_pandas().dropna(subset=["value"])
-        rows = rows[rows["dataset"] != without]
-        return dict(zip(zip(rows["model"], rows["dataset"], strict=True), rows["value"].tolist(), strict=True))
+        rows = self._apart(self._consistent(read)[0])
+        rows = rows.filter(pc.and_(pc.is_valid(rows["value"]), pc.not_equal(rows["dataset"], without or "")))
+        model, dataset = (_texts(rows[name]) for name in ("model", "dataset"))
+        return dict(zip(zip(model, dataset, strict=True), rows["value"].to_pylist(), strict=True))
 
     def derived(self, kind: str) -> Kept | None:
         """What `derive` kept of this kind, made of the results that are read now or of the most of them.
@@ -445,6 +461,10 @@ class History:
             pins=tuple(self.pins()),
         )
 
+    def _apart(self, rows: pa.Table) -> pa.Table:
+        """Rows with a model and a revision, as this view names the models."""
+        return rows
+
     def _scored(self, scored: bool) -> pd.DataFrame:
         """The rows of `proxies` that have a value, or those that have none."""
         rows = self._plain("proxies")
@@ -468,6 +488,13 @@ class History:
         if view:
             raise HistoryError(f"a part of this view of {self._uri} is gone: it was not pinned when it was compacted")
         raise HistoryError(f"the parts of {self._uri} vanish as fast as they are listed")
+
+
+def _texts(column: pa.ChunkedArray) -> list[str]:
+    """Dictionary-encoded text, of which each word is made once."""
+    codes, words = encoded(column)
+    names = words.to_pylist()
+    return [names[code] for code in codes.tolist()]
 
 
 def _place(uri: str | os.PathLike[str]) -> str:

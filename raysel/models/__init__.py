@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from raysel.models.bundle import ModelBundle
     from raysel.models.cards import Card
     from raysel.models.checkpoints import Checkpoint
-    from raysel.models.facts import Facts, describe, forward_flops, record, screened
+    from raysel.models.facts import Facts, describe, forward_flops, record, revised, screened
     from raysel.models.image_files import ImageFiles, LazyImages
     from raysel.models.images import ImageTransform
     from raysel.models.loading import Features, create, extract, load
-    from raysel.models.names import Family, checkpoint_of, expand, register, revision
+    from raysel.models.names import Family, checkpoint_of, expand, installed_revision, register, revision
     from raysel.models.texts import TextTransform, Tokens
 
 __all__ = [
@@ -38,9 +38,11 @@ __all__ = [
     "expand",
     "extract",
     "forward_flops",
+    "installed_revision",
     "load",
     "record",
     "register",
+    "revised",
     "revision",
     "screened",
 ]
@@ -64,9 +66,11 @@ _HOMES = {
     "extract": "raysel.models.loading",
     "checkpoint_of": "raysel.models.names",
     "expand": "raysel.models.names",
+    "installed_revision": "raysel.models.names",
     "load": "raysel.models.loading",
     "record": "raysel.models.facts",
     "register": "raysel.models.names",
+    "revised": "raysel.models.facts",
     "revision": "raysel.models.names",
     "screened": "raysel.models.facts",
 }

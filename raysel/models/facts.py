@@ -11,9 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from raysel.errors import OptionError, RayselError
 from raysel.history import History
 from raysel.history.facts import completed
+from raysel.history.revisions import Revised
 from raysel.models.adapter import Batch
 from raysel.models.loading import adapter_of
-from raysel.models.names import configuration_of
+from raysel.models.names import configuration_of, installed_revision
 from raysel.models.texts import Tokens
 
 Modality = Literal["images", "texts"]
@@ -101,6 +102,32 @@ def record(history: History, facts: Iterable[Facts]) -> None:
     new = found[found.merge(known, how="left", indicator=True)["_merge"].to_numpy() == "left_only"]
     if len(new):
         history.append(models=new)
+
+
+def revised(history: History, names: Iterable[str]) -> History:
+    """The history as it reads now that some models may have been uploaded again.
+
+    Where this machine knows which revision a name stands for, and runs of that name were made with another one, they
+    are those of `NAME@REVISION`, and the new upload starts from where that stood (`raysel.history.revisions`).
+
+    Args:
+        history: The past runs.
+        names: The models to choose from; those whose revision is not known here stay as they are.
+
+    Returns:
+        A view whose `again` names the models that were uploaded again; it is written to as the history is.
+    """
+    recorded = history.revisions(names)  # so that no more files are looked into than tell anything
+    current = {name: revision for name in recorded if (revision := _installed(name))}
+    view = Revised(history, current)
+    return view if view.again else history
+
+
+def _installed(name: str) -> str:
+    try:
+        return installed_revision(name)
+    except (RayselError, OSError):
+        return ""
 
 
 def forward_flops(name: str, *, tokens: int = 128) -> int | None:

@@ -57,14 +57,27 @@ def configuration(name: str, repository: str) -> tuple[dict[str, Any], Card]:
     return config, Card.in_folder(folder)
 
 
-def _cached(repository: str) -> Path | None:
-    """The folder of the cache that holds configuration, weights and what belongs to them."""
+def installed(repository: str) -> str:
+    """The commit of a repository whose configuration the cache holds; empty where it holds none."""
+    folder = _snapshot(repository)
+    return folder.name if folder is not None and (folder / "config.json").is_file() else ""
+
+
+def _snapshot(repository: str) -> Path | None:
+    """The folder of the cache for the newest commit that it knows of, whatever of it is there."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(repository, allow_patterns=["config.json"], local_files_only=True))
+        return Path(snapshot_download(repository, allow_patterns=["config.json"], local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError):
+        return None
+
+
+def _cached(repository: str) -> Path | None:
+    """The folder of the cache that holds configuration, weights and what belongs to them."""
+    folder = _snapshot(repository)
+    if folder is None:
         return None
     weights = next((folder / file for file in (WEIGHTS, INDEX) if (folder / file).is_file()), None)
     if weights is None or not (folder / "config.json").is_file():

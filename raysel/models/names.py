@@ -43,19 +43,24 @@ class Family:
         names: Lists the names without the prefix; without it globs match nothing.
         configure: Finds a model's configuration and card without its weights; without it they are looked for where the
             checkpoint lies.
+        installed: Finds the revision that this machine has, as `revision` would give it, without asking anybody else;
+            empty where it has none. Without it nobody knows.
     """
 
     locate: Locate
     names: Callable[[], Iterable[str]] = tuple
     configure: Callable[[str], tuple[dict[str, Any], Card]] | None = None
+    installed: Callable[[str], str] | None = None
 
 
 _FAMILIES: dict[str, Family] = {
-    "zoo/": Family(places.zoo, places.zoo_names),
-    "timm/": Family(places.timm, places.timm_names, places.timm_configuration),
+    "zoo/": Family(places.zoo, places.zoo_names, installed=lambda name: places.zoo(name).revision),
+    "timm/": Family(places.timm, places.timm_names, places.timm_configuration, places.timm_installed),
     "torchvision/": Family(places.torchvision, places.torchvision_names, places.torchvision_configuration),
-    "hf/": Family(places.hugging_face, configure=places.hugging_face_configuration),
-    "file:": Family(places.folder),
+    "hf/": Family(
+        places.hugging_face, configure=places.hugging_face_configuration, installed=places.hugging_face_installed
+    ),
+    "file:": Family(places.folder, installed=lambda path: places.folder(path).revision),
 }
 
 
@@ -110,6 +115,22 @@ def revision(name: str) -> str:
         UnknownNameError, ModelError, OptionError: As `checkpoint_of`.
     """
     return checkpoint_of(name).revision
+
+
+def installed_revision(name: str) -> str:
+    """The revision of a model as far as this machine knows it: nothing is downloaded and nobody asked.
+
+    Of a model of the hub that is the one whose configuration or weights its cache holds, which raysel goes on with.
+
+    Returns:
+        As `revision`; empty where it is not known here.
+
+    Raises:
+        UnknownNameError: If no prefix fits, or the prefix knows no such model.
+        OptionError: If what is there is not a checkpoint.
+    """
+    prefix, family = _family(name)
+    return "" if family.installed is None else family.installed(name.removeprefix(prefix))
 
 
 def expand(patterns: Iterable[str]) -> tuple[str, ...]:

@@ -55,6 +55,11 @@ def hugging_face_configuration(repository: str) -> tuple[dict[str, Any], Card]:
     return hub.configuration(f"hf/{repository}", repository)
 
 
+def hugging_face_installed(repository: str) -> str:
+    """Of such a checkpoint the commit that the hub's cache holds."""
+    return hub.installed(repository)
+
+
 def timm(model: str) -> Checkpoint:
     """A pre-trained model that timm lists: its configuration is timm's, its weights are on the hub."""
     said = _said_by_timm(model)
@@ -74,6 +79,12 @@ def timm_configuration(model: str) -> tuple[dict[str, Any], Card]:
         "pretrained_cfg": said.to_dict(remove_source=True) | {"custom_load": False},
     }
     return config, Card(licence=said.license.lower() if said.license else None, source=said.tag or "")
+
+
+def timm_installed(model: str) -> str:
+    """Of such a model the commit that the hub's cache holds."""
+    repository = _said_by_timm(model).hf_hub_id
+    return hub.installed(repository) if repository else ""
 
 
 def _said_by_timm(model: str) -> Any:

@@ -17,13 +17,14 @@ import numpy as np
 from raysel.arrays import FloatArray, IntArray
 from raysel.history import PerformanceMatrix
 from raysel.recall.clustering import Clustering, ward
-from raysel.recall.diversity import diverse, gain, residuals
+from raysel.recall.diversity import diverse, residuals
 from raysel.recall.evidence import Evidence, Propagate, counted
 from raysel.recall.front import Front, z_scores
 from raysel.recall.kinship import Placed
 from raysel.recall.prior import prior, standardise, uncertainty
 from raysel.recall.shortlist import Recalled
 from raysel.recall.trust import MIN_MODELS, Trust, learn, unlearned
+from raysel.recall.weights import diversity
 
 
 def standing(matrix: PerformanceMatrix) -> FloatArray:
@@ -51,7 +52,9 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
     """
     matrix, clustering = evidence.matrix, evidence.clustering
     known = evidence.kinship.elsewhere
-    trust = learn(matrix, evidence.recorded, known) if clustering.clusters else unlearned(evidence.proxies)
+    trust = evidence.weights.trust if evidence.weights else learn(matrix, evidence.recorded, known)
+    if not clustering.clusters:
+        trust = unlearned(evidence.proxies)
     z = z_scores(matrix)
     p = dict(zip(matrix.models, prior(z).tolist(), strict=True))
     mean = dict(zip(matrix.models, np.nanmean(z, axis=1).tolist(), strict=True)) if matrix.models else {}
@@ -96,11 +99,9 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
     recalled = sum(entry.cluster is not None for entry in entries[: evidence.top_k])
     # One model cannot be diverse, and where all with history are recalled there is nothing to choose.
     choice = 1 < recalled < len(seen)
-    # Which models are good for different reasons is told by datasets of the target's type alone.
-    kind = [j for j, name in enumerate(matrix.datasets) if evidence.alike is None or name in evidence.alike]
-    better, tried = gain(z[:, kind], top_k=evidence.top_k, seed=evidence.seed) if choice else (0.0, 0)
+    better, tried = _diversity(evidence) if choice else (0.0, 0)
     if better > 0:
-        entries = _diversified(entries, evidence, z[:, kind])
+        entries = _diversified(entries, evidence, z)
     entries = _widened(_explored(entries, evidence), evidence, q, trust)
     return entries, _regime(evidence, trust, better, tried)
 
@@ -117,12 +118,18 @@ def _unseen(evidence: Evidence, q: dict[str, dict[str, float]], trust: Trust, mo
         representative=None,
         proxies={proxy: evidence.scores[proxy][model] for proxy in had},
         score=trust.kinship * place.expected + sum(trust.alone[proxy] * q[proxy][model] for proxy in had),
-        reason="; ".join(filter(None, (_unseen_because(place, bool(had)), told))),
+        reason="; ".join(filter(None, (_unseen_because(model, place, bool(had)), told))),
         uncertainty=place.uncertainty,
     )
 
 
-def _unseen_because(place: Placed, scored: bool) -> str:
+def _unseen_because(model: str, place: Placed, scored: bool) -> str:
+    if older := [kin for kin in place.kin if kin.rpartition("@")[0] == model]:
+        others = "" if len(place.kin) == len(older) else f", and {next(kin for kin in place.kin if kin not in older)}"
+        return (
+            f"no history since it was uploaded again: as {' and '.join(older)} stood{others}, prior "
+            f"{place.expected:+.2f} ± {place.uncertainty:.2f}"
+        )
     if place.kin:
         return (
             f"no history: as models like {' and '.join(place.kin)} stand, prior {place.expected:+.2f} "
@@ -138,8 +145,16 @@ def _standing_of(evidence: Evidence, q: dict[str, dict[str, float]], proxy: str,
     return f"{proxy} {score:.4g}{of}, {q[proxy][source]:+.2f} deviations from average"
 
 
+def _diversity(evidence: Evidence) -> tuple[float, int]:
+    if evidence.weights is not None:
+        return evidence.weights.diversity, evidence.weights.tried
+    return diversity(evidence.matrix, top_k=evidence.top_k, seed=evidence.seed, alike=evidence.alike)
+
+
 def _diversified(entries: list[Recalled], evidence: Evidence, z: FloatArray) -> list[Recalled]:
     """The recalled with history exchanged for as many that are good for different reasons."""
+    names = evidence.matrix.datasets
+    z = z[:, [j for j, name in enumerate(names) if evidence.alike is None or name in evidence.alike]]
     recalled, rest = entries[: evidence.top_k], entries[evidence.top_k :]
     known = [entry for entry in (*recalled, *rest) if entry.cluster is not None]
     chosen = diverse(
@@ -209,10 +224,9 @@ def _regime(evidence: Evidence, trust: Trust, better: float, tried: int) -> str:
     if isinstance(evidence.matrix, Front) and evidence.matrix.beyond:
         sentences[0] += f" (those that lead, of {n_seen + evidence.matrix.beyond:,}: too many to compare every two)"
     if any(place.kin for place in evidence.kinship.placed.values()):
-        sentences[0] += (
-            f", {len(evidence.unseen)} without history placed by what is known of them (with which "
-            f"{100 * evidence.kinship.share:.0f} % of how models differ goes)"
-        )
+        share = 100 * evidence.kinship.share
+        sentences[0] += f", {len(evidence.unseen)} without history placed by what is known of them"
+        sentences[0] += f" (with which {share:.0f} % of how models differ goes)" if share else ""
     elif evidence.unseen:
         sentences[0] += f", {len(evidence.unseen)} without history taken as average"
     if not evidence.scores:

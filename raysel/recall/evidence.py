@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from raysel.history import PerformanceMatrix
 from raysel.recall.clustering import Clustering
 from raysel.recall.kinship import Kinship
+from raysel.recall.weights import Weights
 
 Propagate = Literal["representative", "own"]
 PROPAGATIONS: tuple[Propagate, ...] = get_args(Propagate)
@@ -28,6 +29,7 @@ class Evidence:
         kinship: Where those without history are expected to stand, by what is known of them.
         alike: The datasets whose finals models are compared by; `None` for all.
         wider: How many more are to be recalled, by the proxies alone, as the target is like no benchmark.
+        weights: What was learned from the benchmark datasets, for just those proxies, where that was done before.
         explored: How many of the recalled, at least, are to be without history, where there are as many.
     """
 
@@ -42,6 +44,7 @@ class Evidence:
     kinship: Kinship = field(default_factory=Kinship)
     alike: frozenset[str] | None = None
     wider: int = 0
+    weights: Weights | None = None
     explored: int = 0
 
     @property

@@ -8,7 +8,7 @@ is worked out anew, with the reason.
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -22,12 +22,14 @@ from raysel.history.derived import Kept, values_of
 from raysel.history.reading import Changes, of_results
 from raysel.recall.clustering import Clustering, join
 from raysel.recall.diversity import residuals
+from raysel.recall.embeddings import Embed
 from raysel.recall.evidence import Propagate
 from raysel.recall.front import EXACT, Front, front, leaders, z_scores
 from raysel.recall.moments import Moments
 from raysel.recall.prior import prior
-from raysel.recall.rank import EXPLORE, Method, cluster, rank, to_score
+from raysel.recall.rank import EXPLORE, Method, cluster, rank, to_score, told
 from raysel.recall.shortlist import Shortlist
+from raysel.recall.weights import weights
 
 logger = logging.getLogger(__name__)
 _KIND = "front"
@@ -73,7 +75,10 @@ class Zoo:
         proxy_scores: Mapping[str, Mapping[str, float]],
         propagate: Propagate,
         explore: float = EXPLORE,
+        embed: Embed | None = None,
         seed: int,
+        store: bool = False,
+        tell: Callable[[str], None] = logger.info,
     ) -> Shortlist:
         """The candidates most worth fine-tuning on the target; see `raysel.recall.rank`.
 
@@ -83,23 +88,31 @@ class Zoo:
             proxy_scores: Scores on the target.
             propagate: Whose scores members take.
             explore: The share for models without history.
+            embed: Embeds what is known of these and of others.
             seed: Seeds what is drawn.
+            store: Keep weights that had to be learned for a large zoo beside the history.
+            tell: Told in a sentence where these come from.
         """
+        matrix, scores = self.matrix, told(proxy_scores, self.candidates)
+        recorded = {proxy: history.proxy_scores(proxy, models=matrix.models, without=self.without) for proxy in scores}
+        learned = None
+        if isinstance(matrix, Front):
+            learned, whence = weights(history, matrix, recorded, top_k=top_k, seed=seed, alike=self.alike, store=store)
+            tell(whence)
         return rank(
-            self.matrix,
+            matrix,
             self.candidates,
             clustering=self.clustering,
             method=self.method,
             top_k=top_k,
-            proxy_scores=proxy_scores,
+            proxy_scores=scores,
             propagate=propagate,
-            recorded={
-                proxy: history.proxy_scores(proxy, models=self.matrix.models, without=self.without)
-                for proxy in proxy_scores
-            },
+            recorded=recorded,
             facts=history.described,
             explore=explore,
+            embed=embed,
             alike=self.alike,
+            weights=learned,
             seed=seed,
         )
 
@@ -170,8 +183,11 @@ def zoo(
     apart = frozenset(dataset for dataset, of in tasks.items() if task and of != task)
     led = None if few or method == "paper" else _led(history, task=task, apart=apart, store=store)
     if led is None:
-        matrix = history.matrix(without=without, models=candidates if few else None)
-        matrix = matrix if candidates is None else matrix.restricted(candidates)
+        # What an older upload did tells what to expect of a candidate; the paper knows nothing of that.
+        older = history.uploads(candidates) if candidates is not None and method == "default" else ()
+        named = None if candidates is None else {*candidates, *older}
+        matrix = history.matrix(without=without, models=named if few else None)
+        matrix = matrix if named is None else matrix.restricted(named)
         alike = _alike(matrix, apart)
         return Zoo(
             matrix=matrix,
@@ -229,7 +245,7 @@ def _led(history: History, *, task: str, apart: frozenset[str], store: bool) -> 
     if kept is not None and kept.apart != apart.intersection(kept.matrix.datasets):
         why, kept = "another type of output is on record for a dataset", None
     if kept is not None:
-        if kept.parts == parts:
+        if kept.parts == parts and not history.again:
             return kept
         changes = history.changes(kept.parts)
         why = "the metric of a dataset may have changed, or the matrix that they came from is gone"

@@ -6,7 +6,8 @@ holds in this zoo is learned from the models that have runs, each left out in tu
 Notation
     m (n,)     mean z-scores of the known models, over c (n,) datasets each
     K (n, n)   how akin two models are, in [0, 1]: the cosines of what is said of them (TF-IDF of the words of names,
-               sources, families and cards, and of the letters of names), averaged; and how near their sizes are
+               sources, families and cards, and of the letters of names), averaged; and how near their sizes are.
+               In place of the words' may stand the cosines of sentence embeddings (Reimers and Gurevych 2019)
     R (n, n)   1 between a model and itself, r between revisions of one: `NAME` and `NAME@REVISION`; else 0
     f (n,)     standings, f ~ N(0, v C), C = s K + (1 - s) R: v their variance, s the share that kin have in common
     w          the variance of a model's z-scores about its mean, so that m ~ N(f, w / c)
@@ -26,6 +27,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from raysel.arrays import FloatArray, IntArray
 from raysel.history import Described
+from raysel.recall.embeddings import Embed, cosines
 from raysel.recall.prior import standardise, within
 
 MIN_MODELS = 5
@@ -83,6 +85,7 @@ def kinship(
     new: Sequence[str],
     *,
     facts: Facts | None = None,
+    embed: Embed | None = None,
     seed: int = 0,
 ) -> Kinship:
     """Place models without runs among those that have some.
@@ -92,6 +95,7 @@ def kinship(
         values: (n_models, n_datasets) finals, higher is better, NaN where not measured; no empty row.
         new: The models without runs.
         facts: Asked once, for what is known of either.
+        embed: Embeds what is said of models, of the known those that teach (`raysel.recall.embeddings`).
         seed: Draws the known models that are looked at, where there are more than 5,000.
 
     Returns:
@@ -110,7 +114,7 @@ def kinship(
     asked = [*(models[i] for i in looked_at), *new]
     known = facts(asked) if facts is not None else {}
     told = [known.get(name, Described(model=name)) for name in asked]
-    kernels, rows = _kernels(told, len(looked_at))
+    kernels, rows = _kernels(told, len(looked_at), embed)
     rows_of = looked_at[rows]
     z, names = z[rows_of], [models[i] for i in rows_of]
     measured = ~np.isnan(z)
@@ -141,6 +145,37 @@ def kinship(
         share=share,
         elsewhere=dict(zip(names, _left_out(inverse, others), strict=True)),
     )
+
+
+def inherited(models: Sequence[str], z: FloatArray, new: Sequence[str]) -> dict[str, Placed]:
+    """Where models stand of which an older upload is among the leading models of a larger zoo, by that alone.
+
+    Of a zoo of which only those that lead are at hand, v is what of the variance of z-scores, 1, is not w.
+
+    Args:
+        models: n_models names, those of rows.
+        z: (n_models, n_datasets) z-scores in the whole zoo, NaN where not measured; no empty row.
+        new: The models without runs; those without an older upload are not placed.
+
+    >>> places = inherited(["net@2024", "other"], np.array([[1.0, 1.5, 2.0], [0.0, 0.5, 0.0]]), ["net", "else"])
+    >>> {name: (round(place.expected, 1), place.kin) for name, place in places.items()}
+    {'net': (1.1, ('net@2024',))}
+    """
+    wanted, older = set(new), dict[str, int]()
+    count, w = (~np.isnan(z)).sum(axis=1), within(z)
+    v = max(1 - w, 0.0)
+    for row, name in enumerate(models):
+        base = name.rpartition("@")[0]
+        if base in wanted and (base not in older or count[row] > count[older[base]]):
+            older[base] = row
+    return {
+        name: Placed(
+            expected=float(_REVISION * (told := v / (v + w / count[row])) * np.nanmean(z[row])),
+            uncertainty=float(np.sqrt(v * (1 - _REVISION**2 * told))),
+            kin=(models[row],),
+        )
+        for name, row in older.items()
+    }
 
 
 def _best(
@@ -187,7 +222,7 @@ def _left_out(inverse: FloatArray, m: FloatArray) -> FloatArray:
     return left
 
 
-def _kernels(told: Sequence[Described], n_known: int) -> tuple[list[FloatArray], IntArray]:
+def _kernels(told: Sequence[Described], n_known: int, embed: Embed | None) -> tuple[list[FloatArray], IntArray]:
     """(n + n_new, n) by what is said alone and, where sizes are known, by sizes too; and the n rows that teach."""
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
     texts = [letters.fit_transform([one.named for one in told])]
@@ -198,12 +233,15 @@ def _kernels(told: Sequence[Described], n_known: int) -> tuple[list[FloatArray],
     if n_known > _TAUGHT_BY:
         nearest = np.zeros(n_known)
         for start in range(n_known, len(told), _TAUGHT_BY):
-            akin = sum((x[:n_known] @ x[start : start + _TAUGHT_BY].T).toarray() for x in texts)
-            nearest = np.maximum(nearest, akin.max(axis=1))
+            near = sum((x[:n_known] @ x[start : start + _TAUGHT_BY].T).toarray() for x in texts)
+            nearest = np.maximum(nearest, near.max(axis=1))
         rows = np.sort(np.argsort(-nearest.round(12), kind="stable")[:_TAUGHT_BY])
     every = np.concatenate([rows, np.arange(n_known, len(told))])
     itself = np.arange(len(rows)), np.arange(len(rows))
-    text: FloatArray = sum((x[every] @ x[rows].T).toarray() for x in texts) / len(texts)
+    akin = [(x[every] @ x[rows].T).toarray() for x in texts]
+    if embed is not None:
+        akin = [akin[0], cosines(embed([said[i] for i in every]), len(every))[:, : len(rows)]]
+    text: FloatArray = sum(akin) / len(akin)
     text[itself] = 1.0
     size = np.log2([told[i].parameters or np.nan for i in every])
     if np.isnan(size[: len(rows)]).all():

@@ -12,11 +12,13 @@ from raysel.errors import NothingToRecallError, OptionError, UnknownNameError
 from raysel.history import PerformanceMatrix
 from raysel.recall import default, paper
 from raysel.recall.clustering import Clustering
+from raysel.recall.embeddings import Embed
 from raysel.recall.evidence import PROPAGATIONS, Evidence, Propagate
 from raysel.recall.front import EXACT, Front, front
-from raysel.recall.kinship import Facts, Kinship, kinship
+from raysel.recall.kinship import Facts, Kinship, inherited, kinship
 from raysel.recall.resemblance import resemblance
 from raysel.recall.shortlist import Recalled, Shortlist
+from raysel.recall.weights import Weights
 
 EXPLORE = 0.0
 """The share of a shortlist that models without history have by default, whatever is expected of them."""
@@ -125,9 +127,11 @@ def rank(
     propagate: Propagate = "representative",
     recorded: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
     facts: Facts | None = None,
+    embed: Embed | None = None,
     explore: float = EXPLORE,
     alike: Collection[str] | None = None,
     tau: float | None = None,
+    weights: Weights | None = None,
     seed: int = 0,
 ) -> Shortlist:
     """The candidates most worth fine-tuning on the target, each with the reason.
@@ -151,12 +155,15 @@ def rank(
             far to trust each.
         facts: Tells what is known of models, by which, and by their names, `default` places those without history (not
             among models of which only the front is given).
+        embed: Embeds what is known of models for that, in place of counting words (`raysel.recall.embeddings`).
         explore: The share of the shortlist, from 0 to 1, that `default` gives to models without history at the least,
             to those that may be best by what is not known of them.
         alike: As for `cluster`. By `default`, for a target that is like none of the benchmarks (their outputs are of
             another type, or its proxy scores go with nobody's finals: `raysel.recall.resemblance`) half as many models
             again are recalled, by the proxies alone.
         tau: As for `cluster`.
+        weights: What `default` learns of the benchmark datasets, where that was done before (`raysel.recall.weights`,
+            with the same matrix, recorded scores and options); made here by default.
         seed: For the order of candidates of which nothing at all is known, and what else is drawn.
 
     Raises:
@@ -188,13 +195,11 @@ def rank(
     matrix, candidates = _compared(whole, method, candidates)
     candidates = sorted(candidates)
 
-    given = {
-        proxy: {m: float(found[m]) for m in candidates if isfinite(found.get(m, np.nan))}
-        for proxy, found in (proxy_scores or {}).items()
-    }
-    scores = {proxy: found for proxy, found in given.items() if found}
+    scores = told(proxy_scores or {}, candidates)
     if method == "paper" and len(scores) > 1:
         raise OptionError("proxy_scores", list(scores), "of one proxy for the paper's method")
+    if weights is not None and weights.trust.beside_prior.keys() != scores.keys():
+        raise OptionError("weights", f"of {sorted(weights.trust.beside_prior)}", f"those of {sorted(scores)}")
     clustering, unseen = _split(
         rules, matrix, candidates, clustering or cluster(matrix, method=method, tau=tau, alike=alike), method
     )
@@ -206,7 +211,7 @@ def rank(
             matrix=matrix,
             clustering=clustering,
             unseen=tuple(shuffled),
-            kinship=_kinship(whole, unseen, facts, seed) if method == "default" else Kinship(),
+            kinship=_kinship(whole, unseen, facts, embed, seed) if method == "default" else Kinship(),
             scores=scores,
             propagate=propagate,
             recorded={proxy: (recorded or {}).get(proxy, {}) for proxy in scores},
@@ -214,6 +219,7 @@ def rank(
             explored=round(explore * top_k),
             alike=None if alike is None else frozenset(alike),
             wider=wider,
+            weights=weights,
             seed=seed,
         )
     )
@@ -231,6 +237,16 @@ def rank(
         proxies=tuple(scores),
         regime=regime,
     )
+
+
+def told(proxy_scores: Mapping[str, Mapping[str, float]], candidates: Iterable[str]) -> dict[str, dict[str, float]]:
+    """The proxy scores that tell something: finite ones of candidates, and no proxy without any."""
+    models = tuple(candidates)
+    given = {
+        proxy: {model: float(found[model]) for model in models if isfinite(found.get(model, np.nan))}
+        for proxy, found in proxy_scores.items()
+    }
+    return {proxy: found for proxy, found in given.items() if found}
 
 
 def _rules(method: str) -> _Rules:
@@ -280,12 +296,16 @@ def _canonical(matrix: PerformanceMatrix) -> PerformanceMatrix:
     )
 
 
-def _kinship(whole: PerformanceMatrix, unseen: list[str], facts: Facts | None, seed: int) -> Kinship:
-    # A front has none but leaders: by it, every model would be taken for one.
-    if isinstance(whole, Front) or not unseen:
+def _kinship(
+    whole: PerformanceMatrix, unseen: list[str], facts: Facts | None, embed: Embed | None, seed: int
+) -> Kinship:
+    if not unseen:
         return Kinship()
+    # A front has none but leaders: by it, every model would be taken for one. Older uploads alone tell there.
+    if isinstance(whole, Front):
+        return Kinship(placed=inherited(whole.models, whole.z, unseen))
     known = _canonical(whole)
-    return kinship(known.models, known.values, unseen, facts=facts, seed=seed)
+    return kinship(known.models, known.values, unseen, facts=facts, embed=embed, seed=seed)
 
 
 def _on(matrix: PerformanceMatrix, datasets: Collection[str] | None) -> PerformanceMatrix:

@@ -17,7 +17,7 @@ import numpy as np
 from raysel.arrays import FloatArray
 from raysel.history import PerformanceMatrix
 from raysel.recall.front import z_scores
-from raysel.recall.prior import standardise
+from raysel.recall.trust import scores_of
 
 LEVEL = 0.1
 MIN_MODELS = 5
@@ -69,32 +69,38 @@ def resemblance(
     """
     rows = [row for model, row in matrix.row.items() if model in scores]
     z = z_scores(matrix)[rows]
-    names = [matrix.models[row] for row in rows]
-    target = _likeness(np.array([scores[model] for model in names]), z)
+    target = _likeness(np.array([[scores[matrix.models[row]]] for row in rows]), z)[0]
     if not np.isfinite(target).any():
         return None
-    usual = []
-    for j, dataset in enumerate(matrix.datasets):
-        own = np.array([recorded.get((model, dataset), np.nan) for model in names])
-        likeness = np.delete(_likeness(own, z), j)
-        if np.isfinite(likeness).any():
-            usual.append(np.nanmax(likeness))
+    likeness = _likeness(scores_of(recorded, matrix)[rows], z)
+    np.fill_diagonal(likeness, np.nan)
+    usual = np.nanmax(likeness[np.isfinite(likeness).any(axis=1)], axis=1, initial=-1.0)
     if 1 / (len(usual) + 1) > LEVEL:
         return None
     nearest = int(np.nanargmax(target))
-    lower = int(np.sum(np.array(usual) <= target[nearest]))
     return Resemblance(
         nearest=matrix.datasets[nearest],
         correlation=float(target[nearest]),
-        chance=(lower + 1) / (len(usual) + 1),
+        chance=(int(np.sum(usual <= target[nearest])) + 1) / (len(usual) + 1),
     )
 
 
 def _likeness(q: FloatArray, z: FloatArray) -> FloatArray:
-    """(D,) the correlation of q with each column, over what is known of both; NaN where that is too little."""
-    both = np.isfinite(q)[:, None] & np.isfinite(z)
-    one = standardise(np.where(both, q[:, None], np.nan))
-    other = standardise(np.where(both, z, np.nan))
-    count = both.sum(axis=0)
-    r = np.sum(one * other, axis=0, where=both) / np.maximum(count, 1)
+    """(E, D) the correlation of each column of q (n, E) with each of z (n, D), over what is known of both.
+
+    NaN where that is too little; 0 where either is all the same there.
+    """
+    of_q, of_z = (np.isfinite(x).astype(float) for x in (q, z))
+    # About the means, which takes nothing from the correlation and leaves less to rounding.
+    q, z = (
+        np.nan_to_num(x - np.sum(x, axis=0, where=k > 0) / np.maximum(k.sum(axis=0), 1))
+        for x, k in ((q, of_q), (z, of_z))
+    )
+    count = of_q.T @ of_z
+    sum_q, sum_z, squares_q, squares_z = q.T @ of_z, of_q.T @ z, (q**2).T @ of_z, of_q.T @ z**2
+    n = np.maximum(count, 1)
+    spread_q, spread_z = squares_q - sum_q**2 / n, squares_z - sum_z**2 / n
+    varied = (spread_q > 1e-12 * squares_q) & (spread_z > 1e-12 * squares_z)  # less is rounding
+    r = np.zeros_like(count)
+    np.divide(q.T @ z - sum_q * sum_z / n, np.sqrt(np.abs(spread_q * spread_z)), out=r, where=varied)
     return np.where(count >= MIN_MODELS, r, np.nan)

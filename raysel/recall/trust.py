@@ -13,14 +13,13 @@ A worthless proxy has t about 0; proxies that say the same share their weight; a
 to the prior.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from raysel.arrays import FloatArray
+from raysel.arrays import FloatArray, IntArray
 from raysel.history import PerformanceMatrix
 from raysel.recall.front import z_scores
 from raysel.recall.prior import prior_elsewhere, standardise
@@ -95,6 +94,18 @@ def learn(matrix: PerformanceMatrix, recorded: Recorded, placed: Mapping[str, Fl
     )
 
 
+def scores_of(found: Mapping[tuple[str, str], float], matrix: PerformanceMatrix) -> FloatArray:
+    """(n_models, n_datasets) a proxy's recorded scores in the places of a matrix, NaN where there is none."""
+    scores = np.full(matrix.values.shape, np.nan)
+    column = {dataset: j for j, dataset in enumerate(matrix.datasets)}
+    for (model, dataset), score in found.items():
+        i, j = matrix.row.get(model), column.get(dataset)
+        if i is not None and j is not None:
+            scores[i, j] = score
+    scores[~np.isfinite(scores)] = np.nan
+    return scores
+
+
 def unlearned(names: Sequence[str]) -> Trust:
     """Trust where no model has history, so that how far to trust the proxies beside it does not arise: equal shares."""
     share = _ALONE / max(1, len(names))
@@ -103,21 +114,16 @@ def unlearned(names: Sequence[str]) -> Trust:
 
 def _taught(
     matrix: PerformanceMatrix, recorded: Recorded, names: Sequence[str], measured: np.ndarray
-) -> dict[int, tuple[list[int], FloatArray]]:
+) -> dict[int, tuple[IntArray, FloatArray]]:
     """By column of `matrix`, the rows that are scored and measured there, and their (n_rows, n_proxies) q."""
-    column = {dataset: index for index, dataset in enumerate(matrix.datasets)}
-    scores: dict[int, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-    for name in names:
-        for (model, dataset), score in recorded[name].items():
-            i, j = matrix.row.get(model), column.get(dataset)
-            if i is not None and j is not None and measured[i, j] and np.isfinite(score):
-                scores[j][i][name] = score
+    scores = np.array([scores_of(recorded[name], matrix) for name in names]).reshape(len(names), *measured.shape)
+    scores[:, ~measured] = np.nan
     found = {}
-    for j, by_row in sorted(scores.items()):
-        rows = sorted(by_row)
+    for j in range(measured.shape[1]):
+        table = scores[:, :, j].T
+        rows = np.flatnonzero(~np.isnan(table).all(axis=1)) if names else np.array([], dtype=np.int64)
         if len(rows) >= MIN_MODELS:
-            table = np.array([[by_row[row].get(name, np.nan) for name in names] for row in rows])
-            found[j] = (rows, np.nan_to_num(standardise(table)))
+            found[j] = (rows, np.nan_to_num(standardise(table[rows])))
     return found
 
 

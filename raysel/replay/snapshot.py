@@ -66,6 +66,11 @@ class Snapshot(History):
     def derive(self, kind: str, kept: Kept) -> None:
         """Nothing is kept."""
 
+    def uploads(self, models: Iterable[str]) -> tuple[str, ...]:
+        """As of the history."""
+        wanted = set(models)
+        return tuple(model for model in self._matrix.models if model.rpartition("@")[0] in wanted)
+
     def left_out(self, dataset: str) -> frozenset[str]:
         """Its group."""
         return self._hidden(dataset)

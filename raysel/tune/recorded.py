@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,7 @@ class RecordedRun:
         reused: Whether it only tells again of a run that is on record.
         scored: Whether it has ever reported a score.
         hardware: What its seconds were spent on, in the order that it came there; empty where nobody says.
+        revision: That of the model; empty where nobody says.
     """
 
     model: str
@@ -50,12 +51,21 @@ class RecordedRun:
     reused: bool = False
     scored: bool = False
     hardware: str = ""
+    revision: str = ""
 
     def note(self, point: dict[str, Any]) -> None:
         """Keep a point in place of one at the same step: a run that is cut off may make a step twice."""
         at = (point["step"], point["split"], point["metric"])
         kept = [known for known in self.points if (known["step"], known["split"], known["metric"]) != at]
         self.points = [*kept, point]
+
+    def told(self, result: Mapping[str, Any]) -> None:
+        """It reported, and may have said where from, and the revision of its model."""
+        hardware, revision = result.get("hardware"), result.get("revision")
+        if isinstance(hardware, str) and hardware:
+            self.computes_on(hardware)
+        if isinstance(revision, str):
+            self.revision = self.revision or revision[:_LONGEST]  # what it began with
 
     def computes_on(self, hardware: str) -> None:
         """It reported from there. Seconds on several kinds, as after a restart elsewhere, are those of none of them."""
@@ -91,6 +101,7 @@ class RecordedRun:
         return {
             "run_id": run_id,
             "model": self.model,
+            "revision": self.revision,
             "dataset": target.name,
             "fingerprint": target.fingerprint,
             "config": self.config,

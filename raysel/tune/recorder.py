@@ -48,10 +48,10 @@ class HistoryRecorder(Callback):
         OptionError: If an option breaks its rule.
 
     A trial's `test_<metric>` is recorded beside its validation score wherever it reports one, and `hardware` beside its
-    seconds (`raysel.finetune.hardware.hardware_here` says it; raysel's own trainables report it). One that ends without
-    ever having reported a number as the metric failed, with that as the reason. Seconds are what it reports as
-    `seconds`, else Tune's `time_total_s`, which counts the start of each process in. A trial that reports
-    `reused` only tells again of a run that is on record, and is not recorded.
+    seconds (`raysel.finetune.hardware.hardware_here` says it; raysel's own trainables report it, and the `revision` of
+    the model). One that ends without ever having reported a number as the metric failed, with that as the reason.
+    Seconds are what it reports as `seconds`, else Tune's `time_total_s`, which counts the start of each process in. A
+    trial that reports `reused` only tells again of a run that is on record, and is not recorded.
     """
 
     def __init__(
@@ -118,8 +118,7 @@ class HistoryRecorder(Callback):
         if step <= run.last_step:  # made again after a restart, or backwards: the first report counts
             return
         run.last_step = step
-        if isinstance(hardware := result.get("hardware"), str) and hardware:
-            run.computes_on(hardware)
+        run.told(result)
         for metric in dict.fromkeys((self._scored_by(), *self._other_metrics)):
             for split, key in (("val", metric), ("test", f"test_{metric}")):
                 value = result.get(key)

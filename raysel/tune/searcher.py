@@ -6,6 +6,7 @@ import math
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from raysel.history import History
 from raysel.proxies import proxy_named
 from raysel.recall import METHODS, PROPAGATIONS, Propagate, Shortlist
 from raysel.recall.kept import Zoo, zoo
+from raysel.recall.rank import EXPLORE
 from raysel.target import Target
 from raysel.tune.scoring import LOOKED_AT, ProxyScoring
 from raysel.tune.space import draw, models_of, refuse_grids
@@ -41,6 +43,7 @@ class RecallSearcher(Searcher):
         tau: Models merge into clusters up to this distance; by the method's own cut where not given.
         across_tasks: Compare models on datasets of every type of output, not on those of the target's alone.
         propagate: `representative` (only representatives are scored, members take theirs) or `own` (all are scored).
+        explore: The share of the shortlist, 0 to 1, that `default` gives to models without history at the least.
         configs_per_model: How many draws of the rest of the space each model is tried with, at least 1.
         inner: Another searcher that samples the rest of the space instead.
         extract: Called on a worker with a model's name and the target's inputs, returns an object with `features`
@@ -74,6 +77,7 @@ class RecallSearcher(Searcher):
         tau: float | None = None,
         across_tasks: bool = False,
         propagate: Propagate = "representative",
+        explore: float = EXPLORE,
         configs_per_model: int = 1,
         inner: Searcher | None = None,
         extract: Callable[[str, Any], Any] | None = None,
@@ -106,6 +110,8 @@ class RecallSearcher(Searcher):
             raise OptionError("proxy_timeout", proxy_timeout, "a positive number of seconds")
         if tau is not None and not (math.isfinite(tau) and tau >= 0):
             raise OptionError("tau", tau, "a finite distance of at least 0")
+        if not 0 <= explore <= 1:
+            raise OptionError("explore", explore, "from 0 to 1")
         self._target = Target.of(target)
         if isinstance(proxies, str):
             raise OptionError("proxies", proxies, "a list of names, or scores by model")
@@ -115,11 +121,14 @@ class RecallSearcher(Searcher):
             if self._target.samples is None:
                 raise OptionError("target", self._target.name, "a Target with `samples`, which proxies look at")
         self._store, self._history = history, history.pinned(history.parts())
-        self._proxies, self._top_k, self._method, self._tau = proxies, top_k, method, tau
-        self._across_tasks = across_tasks
-        self._propagate, self._configs_per_model, self._inner = propagate, configs_per_model, inner
+        self._proxies, self._top_k, self._method = proxies, top_k, method
+        self._compare = partial(
+            zoo, without=self._target.name, method=method, tau=tau, task=self._target.task, across_tasks=across_tasks
+        )
+        self._choose = partial(Zoo.rank, top_k=top_k, propagate=propagate, explore=explore, seed=seed)
+        self._propagate, self._configs_per_model = propagate, configs_per_model
         self._extract, self._proxy_resources, self._max_samples = extract, dict(proxy_resources or {}), max_samples
-        self._proxy_timeout, self._model_key, self._seed = proxy_timeout, model_key, seed
+        self._proxy_timeout, self._inner, self._model_key, self._seed = proxy_timeout, inner, model_key, seed
         self.max_concurrent: int | None = None
         self._candidates: tuple[str, ...] | None = None
         self._draws: list[dict[str, Any]] = []
@@ -248,35 +257,20 @@ class RecallSearcher(Searcher):
         return True
 
     def _clustered(self) -> Zoo:
-        self._zoo = self._zoo or zoo(
-            self._history,
-            self._known,
-            without=self._target.name,
-            method=self._method,
-            tau=self._tau,
-            task=self._target.task,
-            across_tasks=self._across_tasks,
-            store=True,
-        )
+        self._zoo = self._zoo or self._compare(self._history, self._candidates or (), store=True)
         return self._zoo
-
-    @property
-    def _known(self) -> tuple[str, ...]:
-        return self._candidates or ()
 
     def _rank(self, scores: Mapping[str, Mapping[str, float]], unscored: Mapping[str, str]) -> None:
         """Rank with proxy scores, by proxy and model; the others' reasons go with the shortlist."""
         if self._method == "paper" and scores:
             best = max(scores, key=lambda proxy: len(scores[proxy]))
             scores = {best: scores[best]}
-        found = self._clustered().rank(
-            self._history, top_k=self._top_k, proxy_scores=scores, propagate=self._propagate, seed=self._seed
-        )
-        self._shortlist = found.explained(unscored)
-        logger.info("recalled %s. %s", ", ".join(self._shortlist.models), self._shortlist.regime)
+        shortlist = self._choose(self._clustered(), self._history, proxy_scores=scores, store=True)
+        self._shortlist = shortlist.explained(unscored)
+        logger.info("recalled %s. %s", ", ".join(shortlist.models), shortlist.regime)
 
     def _warn_if_cut(self, num_samples: int) -> None:
-        wanted = min(self._top_k, len(self._known)) * self._configs_per_model
+        wanted = min(self._top_k, len(self._candidates or ())) * self._configs_per_model
         if 0 < num_samples < wanted:
             warnings.warn(
                 f"num_samples={num_samples} runs {num_samples} of the {wanted} trials that the shortlist asks for; "

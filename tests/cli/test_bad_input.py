@@ -102,6 +102,11 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("recall", "percentages", "--target", "z", "--method", "paper"),
         ("`v`", "60", "at most 1"),
     ),
+    "recall to explore more than all": ((*RECALL, "--explore", "2"), ("`explore`", "2", "from 0 to 1")),
+    "select to explore less than nothing": (
+        ("select", "data", "--models", "zoo/*", "--explore", "-1"),
+        ("--explore", "-1", "0<=x<=1"),
+    ),
     # quickstart
     "quickstart on an unknown target": (("quickstart", "--target", "digit"), ("'digit'", "did you mean digits")),
     "quickstart with a negative seed": (("quickstart", "--seed", "-1"), ("--seed", "-1", "x>=0")),

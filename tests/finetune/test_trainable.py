@@ -10,6 +10,7 @@ from ray import tune
 from raysel import zoo
 from raysel.errors import UnknownNameError
 from raysel.finetune import Data, trainable
+from raysel.models import revision
 from raysel.zoo.tasks import load_task
 
 
@@ -56,6 +57,9 @@ def test_a_paused_trial_goes_on_from_its_checkpoint(
     assert [report["step"] for report in before + after] == [1, 2, 3, 4]
     assert [report["accuracy"] for report in before + after] == [report["accuracy"] for report in whole]
     assert ["test_accuracy" in report for report in before + after] == [False, False, False, True]
+    # Who goes on from a checkpoint may not have the model that it began with.
+    known = revision(zoo.models()[0])
+    assert [report.get("revision") for report in before + after] == [known, known, None, None]
 
 
 def test_an_unknown_key_is_named(data: Data) -> None:

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from raysel.errors import OptionError, RayselError
 from raysel.history import History
-from raysel.models import Tokens, describe, forward_flops, load, record, screened
+from raysel.models import Tokens, describe, forward_flops, installed_revision, load, record, revised, screened
 from tests.models.conftest import LIBRARIES, TextFamily
 
 
@@ -109,6 +109,31 @@ def test_facts_are_filed_beside_what_is_known(tmp_path: Path) -> None:
     record(history, facts)
     record(history, [])
     assert history.parts() == parts, "what is there already is not filed again"
+
+
+def test_a_model_that_was_uploaded_again(tmp_path: Path) -> None:
+    LIBRARIES[0].make(tmp_path / "m")
+    name, gone = f"file:{tmp_path / 'm'}", f"file:{tmp_path / 'gone'}"
+    known = {name: installed_revision(name), gone: "0" * 8, "zoo/latin-vit": "", "hf/org/net": "1" * 40}
+    history = History.create(tmp_path / "history")
+    history.append(
+        datasets=pd.DataFrame({"dataset": ["d"], "primary_metric": ["accuracy"], "mode": ["max"]}),
+        runs=pd.DataFrame(
+            {"run_id": [*known], "model": [*known], "revision": [*known.values()], "dataset": "d"}
+            | {"status": "completed", "planned_steps": 1.0}
+        ),
+        observations=pd.DataFrame(
+            {"run_id": [*known], "step": 1.0, "split": "val", "metric": "accuracy", "value": 0.5}
+        ),
+    )
+    assert revised(history, known) is history, "it is the same, or nobody knows"
+    settings = tmp_path / "m" / "config.json"
+    settings.write_text(settings.read_text() + " ")
+    assert installed_revision(name) != known[name]
+    view = revised(history, known)
+    assert view.again == {name}
+    assert set(view.matrix().models) == {*known, f"{name}@{known[name]}"} - {name}
+    assert revised(history, [gone]) is history, "it is not asked about"
 
 
 MODELS = ["zoo/latin-vit", "zoo/latin-resnet", "zoo/topics-bert"]

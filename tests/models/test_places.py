@@ -92,6 +92,16 @@ def test_the_revision_is_the_commit_where_there_is_one(name: str, caches: Caches
     assert models.revision(name) != found
 
 
+def test_the_revision_that_is_installed_is_told_without_asking_anybody(name: str, caches: Caches) -> None:
+    assert models.installed_revision(name) == ""
+    PLACES[name](caches)
+    known = "" if name.startswith("torchvision/") else COMMIT
+    assert models.installed_revision(name) == known
+    for weights in caches.hub.rglob("model.safetensors"):
+        weights.unlink()  # the configuration alone, as when models are screened
+    assert models.installed_revision(name) == known
+
+
 def test_the_transform_is_the_one_that_was_trained_with(caches: Caches) -> None:
     PLACES["torchvision/shufflenet_v2_x0_5"](caches)
     PLACES["timm/test_vit2"](caches)

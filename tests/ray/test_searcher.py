@@ -11,8 +11,10 @@ import pytest
 from ray import tune
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
-from raysel import RecallSearcher, Target
+from raysel import History, RecallSearcher, Target
 from raysel.errors import NothingToRecallError, OptionError, RayselError, UnknownNameError
+from raysel.history import PerformanceMatrix
+from raysel.history.derived import Kept, as_table
 from tests.ray.table import MODELS, TARGET, planted_history
 
 SPACE = {"model": tune.choice(list(MODELS)), "lr": tune.loguniform(1e-5, 1e-3), "net": {"depth": tune.randint(1, 99)}}
@@ -176,6 +178,52 @@ def test_models_without_history_can_stand_beside_others(tmp_path: Path) -> None:
     assert paper.shortlist.models[-1] == "unheard-of"
 
 
+@pytest.mark.parametrize(("explore", "new"), [(0.0, 0), (0.3, 1), (0.7, 2)])
+def test_exploring_keeps_places_for_models_without_history(tmp_path: Path, explore: float, new: int) -> None:
+    # By what is known of them both are average, behind the three best.
+    space = {"model": tune.choice([*MODELS, "unheard-of", "unheard-of too"])}
+    searcher = made(RecallSearcher(planted_history(tmp_path), target=TARGET, top_k=3, explore=explore), space)
+    recalled = [config["model"] for config in proposals(searcher)]
+    assert recalled[: 3 - new] == ["m00", "m01", "m02"][: 3 - new]
+    assert sum(model.startswith("unheard-of") for model in recalled) == new
+
+
+def many(folder: Path, n_models: int, n_datasets: int = 8) -> tuple[History, PerformanceMatrix]:
+    """A history whose performance matrix is kept beside it, as `compact` keeps it, and the matrix."""
+    rng = np.random.default_rng(0)
+    matrix = PerformanceMatrix(
+        models=tuple(f"team/net-{i:05d}" for i in range(n_models)),
+        datasets=tuple(f"b{j}" for j in range(n_datasets)),
+        values=(rng.normal(size=(n_models, 1)) + 0.5 * rng.normal(size=(n_models, n_datasets))),
+    )
+    history = History.create(folder / "history")
+    history.append(datasets=pd.DataFrame({"dataset": matrix.datasets, "primary_metric": "accuracy", "mode": "max"}))
+    notes = {
+        "datasets": matrix.datasets,
+        "lower_is_better": matrix.lower_is_better,
+        "directions": {dataset: ["accuracy", "max"] for dataset in matrix.datasets},
+    }
+    history.derive("matrix", Kept(rows=as_table(matrix), parts=frozenset(history.parts()), notes=notes))
+    return history, matrix
+
+
+def test_more_candidates_than_can_be_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history, matrix = many(tmp_path, 5_300)
+    space = {"model": tune.choice([*matrix.models, "unheard-of"])}
+    first = made(RecallSearcher(history, target=TARGET, top_k=4, explore=0.25), space)
+    assert "those that lead, of 5,300" in first.shortlist.regime
+    recalled = [config["model"] for config in proposals(first)]
+    assert recalled == list(first.shortlist.models)
+    assert recalled[-1] == "unheard-of"
+    best = sorted(matrix.models, key=lambda model: -matrix.values[matrix.row[model]].mean())
+    assert set(recalled[:3]) < set(best[:50])
+    # The next target needs no more than what the first has kept.
+    monkeypatch.setattr(History, "matrix", None)
+    again = made(RecallSearcher(history, target="another", top_k=4, explore=0.25), space)
+    assert [config["model"] for config in proposals(again)] == recalled
+    assert again.shortlist == first.shortlist
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
@@ -192,6 +240,8 @@ def test_models_without_history_can_stand_beside_others(tmp_path: Path) -> None:
         ({"propagate": "all"}, UnknownNameError, "propagate"),
         ({"tau": float("nan")}, OptionError, "tau"),
         ({"tau": -1.0}, OptionError, "tau"),
+        ({"explore": 1.1}, OptionError, "explore"),
+        ({"explore": float("nan")}, OptionError, "explore"),
         ({"proxies": "logme"}, OptionError, "proxies"),
         ({"proxies": ["logmee"]}, UnknownNameError, "logme"),
         ({"proxies": ["leep@layers"]}, UnknownNameError, "logme@layers"),

@@ -2,12 +2,14 @@
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from raysel.history import History, PerformanceMatrix
+from raysel.history.revisions import Revised
 from raysel.recall import cluster, rank
 from raysel.recall.front import Front
 from raysel.recall.kept import zoo
@@ -388,3 +390,70 @@ def test_another_type_on_record_makes_the_clusters_anew(tmp_path: Path) -> None:
     assert "another type of output is on record" in later.told
     assert later.alike == {*CLASSES, "d11"} - {"d7"}
     assert later.clustering == cluster(later.matrix, alike=later.alike)
+
+
+# Uploaded again ------------------------------------------------------------------------------------------------------
+
+OLD, NEW = "a" * 40, "b" * 40
+
+
+def uploaded_again(history: History, model: str) -> Revised:
+    """The history as it reads when all runs of a model were made with an older upload."""
+    runs = history.runs()
+    history.append(runs=runs[runs["model"] == model].assign(revision=OLD))
+    return Revised(history, {model: NEW})
+
+
+@pytest.mark.parametrize("method", ["default", "paper"])
+def test_few_candidates_are_compared_with_their_older_uploads(tmp_path: Path, method: Any) -> None:
+    matrix, _ = planted(2)
+    history = history_of(matrix, tmp_path)
+    best = zoo(history).clustering.clusters[0][0]
+    view = uploaded_again(history, best)
+    chosen = [best, *(model for model in matrix.models[::3] if model != best)]
+    found = zoo(view, chosen, method=method)
+    assert found.candidates == tuple(chosen)
+    assert (f"{best}@{OLD[:12]}" in found.matrix.row) == (method == "default")
+    assert best not in found.matrix.row
+    asked: dict[str, Any] = {"top_k": len(chosen), "proxy_scores": {}, "propagate": "own", "seed": 0}
+    shortlist = found.rank(view, **asked)
+    entry = next(entry for entry in shortlist.entries if entry.model == best)
+    assert entry.cluster is None
+    if method == "default":
+        assert entry.reason.startswith(f"no history since it was uploaded again: as {best}@{OLD[:12]} stood")
+        assert entry.score > 0
+    # The same as if the older upload had been renamed by hand.
+    history.rename(best, f"{best}@{OLD[:12]}")
+    assert zoo(history, chosen, method=method).rank(history, **asked) == shortlist
+
+
+@pytest.mark.parametrize("new_runs", [False, True])
+def test_an_older_upload_takes_the_place_among_those_that_lead(tmp_path: Path, new_runs: bool) -> None:
+    matrix, _ = planted(3, clusters=12)
+    history = history_of(matrix, tmp_path)
+    first = zoo(history, store=True)
+    best = first.clustering.clusters[0][0]
+    view = uploaded_again(history, best)
+    if new_runs:
+        one = newcomers(matrix, best)
+        history.append(
+            runs=pd.DataFrame(
+                {"run_id": ["new"], "model": best, "revision": NEW, "dataset": "d0", "status": "completed"}
+            ).assign(planned_steps=1.0),
+            observations=pd.DataFrame({"run_id": ["new"], "step": 1.0, "split": "val", "metric": "accuracy"}).assign(
+                value=one.values[0, 0]
+            ),
+        )
+    older = f"{best}@{OLD[:12]}"
+    found = zoo(view, [*matrix.models, "unheard-of"], store=True)
+    assert older in found.matrix.row
+    assert (best in found.matrix.row) <= new_runs
+    assert (best in found.candidates) or new_runs, "a new upload counts as without history"
+    assert older not in found.candidates
+    assert found.clustering.number[older] == found.clustering.number[first.clustering.clusters[0][1]]
+    assert zoo(history).matrix.row.keys() == first.matrix.row.keys(), "to others nothing has changed"
+    if not new_runs:
+        shortlist = found.rank(view, top_k=30, proxy_scores={}, propagate="own", seed=0)
+        entry = next(entry for entry in shortlist.entries if entry.model == best)
+        assert entry.reason.startswith(f"no history since it was uploaded again: as {older} stood, prior +")
+        assert 0 < entry.score < np.nanmean(found.matrix.z[found.matrix.row[older]])

@@ -6,7 +6,7 @@ import pytest
 from raysel.history import PerformanceMatrix
 from raysel.recall import cluster, rank, to_score
 from raysel.recall.rank import WIDER
-from raysel.recall.resemblance import LEVEL, resemblance
+from raysel.recall.resemblance import LEVEL, MIN_MODELS, _likeness, resemblance
 from tests.recall.zoos import matrix
 
 N, D = 24, 12
@@ -176,3 +176,20 @@ def test_each_column_counts_alike_whatever_its_metric(name, turned, column):
     assert mixed.models == plain.models
     assert mixed.clusters == plain.clusters
     assert [e.score for e in mixed.entries] == pytest.approx([e.score for e in plain.entries])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_likeness_is_the_correlation_over_what_is_known_of_both(seed):
+    rng = np.random.default_rng(seed)
+    q = np.where(rng.random((12, 5)) < 0.4, np.nan, 1e4 + rng.normal(size=(12, 5)))
+    z = np.where(rng.random((12, 4)) < 0.3, np.nan, rng.normal(size=(12, 4)))
+    q[:, 1], z[:, 2] = 0.3, np.where(np.isnan(z[:, 2]), np.nan, -7.1)  # all the same, which goes with nothing
+    found = _likeness(q, z)
+    for e, j in np.ndindex(5, 4):
+        both = ~np.isnan(q[:, e]) & ~np.isnan(z[:, j])
+        if both.sum() < MIN_MODELS:
+            assert np.isnan(found[e, j])
+        elif e == 1 or j == 2:
+            assert found[e, j] == 0
+        else:
+            assert found[e, j] == pytest.approx(np.corrcoef(q[both, e], z[both, j])[0, 1], abs=1e-9)

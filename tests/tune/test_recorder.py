@@ -130,6 +130,26 @@ def test_seconds_are_kept_with_what_they_were_spent_on(tmp_path: Path, told: lis
     assert [curve.hardware for curve in history.curves()] == [kept]
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ([None], ""),
+        (["abc", "abc"], "abc"),
+        (["abc", None], "abc"),
+        (["abc", "def"], "abc"),
+        ([7, "x" * 600], "x" * 500),
+    ],
+    ids=["nobody says", "told", "resumed", "what it began with", "no text, and too long"],
+)
+def test_a_run_is_of_the_revision_that_it_began_with(tmp_path: Path, told: list[object], kept: str) -> None:
+    history, one = History.create(tmp_path / "history"), trial()
+    to = recorder(history)
+    to.setup()
+    for epoch, revision in enumerate(told, start=1):
+        to.on_trial_result(1, [one], one, {"epoch": epoch, "accuracy": 0.5, "seconds": 1.0, "revision": revision})
+    assert history.runs()["revision"].tolist() == [kept]
+
+
 def test_what_is_reported_after_the_last_checkpoint_is_in_the_journal(tmp_path: Path) -> None:
     storage = StorageContext(str(tmp_path / "results"), "run", trial_dir_name="t")
     one = Trial("any", stub=True, trial_id="t", config={"model": "m"}, storage=storage)

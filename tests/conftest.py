@@ -11,11 +11,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.request import urlopen
 
+import hypothesis
 import pyarrow.fs as pafs
 import pytest
 
 # Models of the tests are so small that more threads only stand in each other's way; read when torch is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("raysel", deadline=None)
+hypothesis.settings.load_profile("raysel")
 
 
 @pytest.fixture(scope="session")

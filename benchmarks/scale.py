@@ -47,7 +47,7 @@ wall clock of a machine of two cores that others worked on meanwhile, processor 
 its peak memory (imports included).
 
 - *from history*: from a compacted history, with nothing but the matrix kept beside it, to a shortlist
-- *new target*: the same from the front and its clusters that were kept
+- *new target*: the same from the front, its clusters and what was learned from the benchmarks, all of them kept
 - *known target*: the same for a dataset that the history knows and leaves out, so that clusters are made anew
 - *new model*: the same as *new target*, after a model with runs on all datasets was added
 - *paper*: clusters and shortlist by average linkage
@@ -164,10 +164,10 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**20
 
 
-def ranked(history: History, **options: Any) -> None:
+def ranked(history: History, *, store: bool = False, **options: Any) -> None:
     """A shortlist of all models."""
-    found = zoo(history, **options)
-    rank(found.matrix, found.candidates, clustering=found.clustering, method=found.method)
+    found = zoo(history, store=store, **options)
+    found.rank(history, top_k=10, proxy_scores={}, propagate="representative", seed=0, store=store)
 
 
 def suggest(history: History, n: int, *, proposals: int = 1) -> float:
@@ -253,7 +253,7 @@ def measured(folder: str, task: str, n: int) -> dict[str, float]:
         "peak": peak(),
     }
     if task == "from history":
-        zoo(history, store=True)
+        ranked(history, store=True)
     if task == "first trial":  # what comes next finds a history with one model more
         append(history, ("new/model",), tuple(f"dataset-{j:02d}" for j in range(DATASETS)), np.full((1, DATASETS), 0.9))
     return found

@@ -144,7 +144,8 @@ def _record(
     from raysel.finetune import Recipe
     from raysel.history import History
 
-    opened = History(history)
+    # The runs of an older upload are none of the model's: it is run again.
+    opened = models.revised(History(history), {model for wanted in cells.values() for model in wanted})
     absent = sum(len(wanted) for name, wanted in cells.items() if name not in datasets)
     answer: dict[str, Any] = {"recorded": 0, "there": 0, "failed": [], "left_out": absent}
     address = os.environ.get("RAY_ADDRESS")

@@ -52,9 +52,10 @@ def rank(evidence: Evidence) -> tuple[list[Recalled], str]:
     """
     matrix, clustering = evidence.matrix, evidence.clustering
     known = evidence.kinship.elsewhere
-    trust = evidence.weights.trust if evidence.weights else learn(matrix, evidence.recorded, known)
     if not clustering.clusters:
         trust = unlearned(evidence.proxies)
+    else:
+        trust = evidence.weights.trust if evidence.weights else learn(matrix, evidence.recorded, known)
     z = z_scores(matrix)
     p = dict(zip(matrix.models, prior(z).tolist(), strict=True))
     mean = dict(zip(matrix.models, np.nanmean(z, axis=1).tolist(), strict=True)) if matrix.models else {}

@@ -67,6 +67,7 @@ def test_an_older_upload_is_a_model_of_its_own(filled: History, kept: bool) -> N
         AS_OLD: "vit",
     }
     assert view.uploads(["net", "plain"]) == (AS_OLD,)
+    assert view.runs().set_index("run_id")["model"].to_dict() == {"1": AS_OLD, "2": AS_OLD, "3": "plain"}
     # Whoever has the old upload, or does not ask, reads what was there before.
     assert finals(filled) == {"net": [0.5, 0.6], "plain": [0.7, None]}
     assert filled.uploads(["net", "plain"]) == ()

@@ -39,8 +39,8 @@ the target in turn and is left out, with its near-duplicates. The rest of the pe
 filled in: at `random`, `model by model` (row by row, rows drawn), `dataset by dataset` (columns drawn), or as
 `raysel history plan` says, a round a column of the table, each planned from what the rounds before it showed. K is
 recalled of the models that have a final on the target: a third of them, 10 at most. *best-average* takes the K with the
-highest prior; *default* is raysel's recall without proxies (on fewer seeds); *believed* takes the K with the highest mean
-in the beliefs that plans are made from, and is there to show what recall could yet have from them.
+highest prior; *default* is raysel's recall without proxies (on fewer seeds); *believed* takes the K with the highest
+mean in the beliefs that plans are made from, and is there to show what recall could yet have from them.
 
 *loses*: the best final of all minus the best of the K, mean over targets and seeds. *mean final*: of the K, less that
 with the full matrix; it tells finer than the best of the K, which one lucky model decides. **Bold**: worse than with

@@ -35,12 +35,12 @@ ORDERS = ("random", "model by model", "dataset by dataset", "plan")
 HEAD = """# Where to spend the offline budget
 
 Made by `RAYSEL_DATA=../shared/data python benchmarks/plan.py`; every row is in `plan.parquet`. Each dataset of a set is
-the target in turn and is left out, with its near-duplicates. The rest of the performance matrix is empty at first and
-filled in: at `random`, `model by model` (row by row, rows drawn), `dataset by dataset` (columns drawn), or as
-`raysel history plan` says, a round a column of the table, each planned from what the rounds before it showed. K is
-recalled of the models that have a final on the target: a third of them, 10 at most. *best-average* takes the K with the
-highest prior; *default* is raysel's recall without proxies (on fewer seeds); *believed* takes the K with the highest
-mean in the beliefs that plans are made from, and is there to show what recall could yet have from them.
+the target in turn and is left out, with its near-duplicates; the zoo is the models that have a final on it, of which a
+third are recalled, 10 at most. The rest of the performance matrix is empty at first and filled in: at `random`, `model
+by model` (row by row, rows drawn), `dataset by dataset` (columns drawn), or as `raysel history plan` says, a round a
+column of the table, each planned from what the rounds before it showed. *best-average* takes the K with the highest
+prior; *default* is raysel's recall without proxies (on fewer seeds); *believed* takes the K with the highest mean in
+the beliefs that plans are made from, and is there to show what recall could yet have from them.
 
 *loses*: the best final of all minus the best of the K, mean over targets and seeds. *mean final*: of the K, less that
 with the full matrix; it tells finer than the best of the K, which one lucky model decides. **Bold**: worse than with
@@ -186,7 +186,7 @@ class Recalling:
 
 RECALLS = {
     "best-average": Recalling(best_average, 10, SHARES),
-    "default": Recalling(default, 3, (0.2, 0.4)),
+    "default": Recalling(default, 6, (0.4,)),
     "believed": Recalling(believed, 10, (0.1, 0.2, 0.4)),
 }
 
@@ -214,11 +214,12 @@ def rows(case: Case, seeds: int) -> Iterator[dict[str, object]]:
 
 def fills(case: Case, target: str, seeds: int) -> Iterator[tuple[str, PerformanceMatrix, int, dict[str, object]]]:
     """What to recall by, from which matrix, how many, and what is to be noted of it."""
-    whole, past = case.one.matrix, case.one.past(target)
+    whole = case.one.matrix
+    there = ~np.isnan(whole.values[:, whole.datasets.index(target)])
+    past = case.one.past(target).restricted([model for model, had in zip(whole.models, there, strict=True) if had])
     at = np.ix_([whole.row[model] for model in past.models], [whole.datasets.index(name) for name in past.datasets])
     cost = None if case.cost is None else case.cost[at]
-    n_models = int((~np.isnan(whole.values[:, whole.datasets.index(target)])).sum())
-    k = max(1, min(10, n_models // 3))
+    k = max(1, min(10, len(past.models) // 3))
     nothing = {"expected": np.nan, "expected_gain": np.nan}
     for recall in RECALLS:
         yield recall, past, k, {"order": "whole", "seed": 0, "share": 1.0, **nothing}

@@ -24,9 +24,15 @@ r, whatever comes out, so the expected gain for the sum over the K is
 
     h(g, r) = r φ(g/r) - |g| Φ(-|g|/r)
 
-the knowledge gradient (Frazier, Powell, Dayanik 2008). A single run is often worth nothing where several together are
-worth much, so a run counts for the best rate, over the runs of its model that come with it, of gain per second (their
-KG(*), Frazier and Powell 2010). Within a plan means stay as believed, since what will come out is not known.
+the knowledge gradient (Frazier, Powell, Dayanik 2008). A plan is made as a whole, since what comes out of its first
+runs is not known when the last are chosen: it takes the runs whose h are most in sum, those with the most gain per
+second first. As r grows with the root of the number of runs, the second of a model that stands near the line is soon
+worth less than the first of one that stands farther off. And as a single run is often worth nothing where several
+together are worth much, a run counts for the best rate over the runs of its model that come with it (their KG(*),
+Frazier and Powell 2010): a model's runs are taken by the concave hull of h.
+
+Of datasets that would tell as much, all models take the same one first, so that they are compared side by side. So an
+empty matrix is begun with every model on the same few datasets, and then only contenders go on.
 
 Gains are expectations under these beliefs. Where models are good for different reasons, which one factor does not have,
 regret is larger than expected, and so may be the gain; ranking by it does not suffer.
@@ -228,7 +234,7 @@ def plan(
     >>> values = np.array([[0.9, 0.8, np.nan], [0.8, 0.9, np.nan], [0.5, np.nan, 0.5], [0.1, 0.1, 0.1]])
     >>> matrix = PerformanceMatrix(models=tuple("abcd"), datasets=tuple("xyz"), values=values)
     >>> [(run.model, run.dataset) for run in plan(matrix, "abcd", "xyz", runs=2, top_k=1).runs]
-    [('b', 'z'), ('a', 'z')]
+    [('a', 'z'), ('b', 'z')]
     """
     models, datasets = tuple(dict.fromkeys(models)), tuple(dict.fromkeys(datasets))
     _check(models, datasets, runs=runs, seconds=seconds, each=each, top_k=top_k)
@@ -354,37 +360,39 @@ class _Path:
     price: FloatArray
     variance: FloatArray
 
+    def gained(self, gap: FloatArray) -> FloatArray:
+        """(n, P + 1) h of all runs up to there."""
+        return _gain(gap[:, None], np.sqrt(np.maximum(self.variance[:, :1] - self.variance, 0.0)))
+
     def worth(self, gap: FloatArray) -> FloatArray:
         """(n, P) gain by cost of each run, the best with any that come right after it; falling along a row."""
         length = self.dataset.shape[1]
-        spent = np.hstack([np.zeros((len(gap), 1)), self.price.cumsum(axis=1)])
+        gained, spent = self.gained(gap), np.hstack([np.zeros((len(gap), 1)), self.price.cumsum(axis=1)])
         worth = np.zeros(self.dataset.shape)
-        for ahead in (2**power for power in range(length.bit_length())):
+        for ahead in range(1, length + 1):
             begun = slice(0, length + 1 - ahead)
-            deviation = np.sqrt(np.maximum(self.variance[:, begun] - self.variance[:, ahead:], 0.0))
             with np.errstate(invalid="ignore"):
-                rate = _gain(gap[:, None], deviation) / (spent[:, ahead:] - spent[:, begun])
+                rate = (gained[:, ahead:] - gained[:, begun]) / (spent[:, ahead:] - spent[:, begun])
             worth[:, begun] = np.fmax(worth[:, begun], rate)
         falling: FloatArray = np.minimum.accumulate(worth, axis=1)
         return falling
 
     def shares(self, gap: FloatArray, nth: IntArray) -> FloatArray:
         """(n_runs,) what part of the gain each run brings, after those of its model before it; they sum to 1."""
-        gained = _gain(gap[:, None], np.sqrt(np.maximum(self.variance[:, :1] - self.variance, 0.0)))
-        brought = np.diff(gained, axis=1)[nth[:, 0], nth[:, 1]]
+        brought = np.diff(self.gained(gap), axis=1)[nth[:, 0], nth[:, 1]]
         total = float(brought.sum())
         shares: FloatArray = brought / total if total > 0 else np.full(len(nth), 1 / max(1, len(nth)))
         return shares
 
 
 def _path(believed: Belief, rows: IntArray, price: FloatArray, rng: np.random.Generator) -> _Path:
-    """Run by run the dataset that lessens v most for what it costs; of equals one at random."""
+    """Run by run the dataset that lessens v most for what it costs; of equals the same for all models, drawn."""
     n, n_datasets = price.shape
     c, w = believed.telling, 1 - believed.telling**2
     noise = w * (1 + 1 / np.maximum(believed.count, 0.5))  # a dataset that nobody was run on is run on in company
     left, u = ~believed.measured[rows], believed.common[rows].copy()
     C, v = left @ c, believed.variance[rows].copy()
-    price, ties = price.copy(), 1 + 1e-9 * rng.random(price.shape)
+    price, ties = price.copy(), 1 + 1e-9 * rng.random(n_datasets)
     length = int(np.isfinite(price).sum(axis=1).max(initial=0))
     dataset, prices = np.full((n, length), -1), np.full((n, length), np.inf)
     variance = np.empty((n, length + 1))

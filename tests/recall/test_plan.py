@@ -166,9 +166,50 @@ def test_where_all_are_recalled_nothing_is_worth_a_run() -> None:
 
 def test_an_empty_history_is_begun() -> None:
     matrix = PerformanceMatrix(models=(), datasets=(), values=np.empty((0, 0)))
-    planned = plan(matrix, "abcdef", "xyz", runs=6, top_k=2)
-    assert {model for model, _ in cells(planned)} == set("abcdef")  # each of them once
+    planned = plan(matrix, "abcdef", "xyz", runs=12, top_k=2)
+    first, second = cells(planned)[:6], cells(planned)[6:]
+    assert {model for model, _ in first} == {model for model, _ in second} == set("abcdef")
+    assert len({dataset for _, dataset in first}) == len({dataset for _, dataset in second}) == 1  # side by side
     assert planned.gain > 0
+
+
+def test_a_larger_budget_only_goes_on() -> None:
+    matrix = planted(7)
+    assert cells(made(matrix, runs=40))[:15] == cells(made(matrix, runs=15))
+
+
+def test_contenders_are_compared_on_the_same_datasets() -> None:
+    """Three models that stand alike at the line, and many datasets that would tell as much."""
+    quality = np.repeat([3.0, 0.0, -3.0], [3, 3, 3])
+    values = np.full((9, 30), np.nan)
+    ahead = np.add.outer(np.arange(9), np.arange(6)) % 3 - 1  # on one dataset, behind on another, level in all
+    values[:, :6] = quality[:, None] + 0.3 * ahead
+    matrix = PerformanceMatrix(
+        models=tuple(f"m{i}" for i in range(9)), datasets=tuple(f"d{j:02}" for j in range(30)), values=values
+    )
+    planned = cells(made(matrix, runs=6, top_k=4))
+    assert {model for model, _ in planned} == {"m3", "m4", "m5"}
+    assert len({dataset for _, dataset in planned}) == 2
+
+
+def test_in_rounds_it_finds_the_best_of_the_whole_matrix_sooner_than_other_orders() -> None:
+    missed = dict.fromkeys(("plan", "random", "dataset by dataset"), 0.0)
+    for seed in range(6):
+        whole = planted(seed, models=40, datasets=20, holes=0.0)
+        z = ((whole.values - whole.values.mean(axis=0)) / whole.values.std(axis=0)).mean(axis=1)
+        most = np.sort(z)[-10:].mean()
+        drawn = np.random.default_rng(seed).permutation(whole.values.size)
+        for order in missed:
+            have = np.zeros(whole.values.shape, bool)
+            have.T.flat[: 320 if order == "dataset by dataset" else 0] = True
+            have.flat[drawn[: 320 if order == "random" else 0]] = True
+            while have.sum() < 320:  # 40 %
+                now = replace(whole, values=np.where(have, whole.values, np.nan))
+                for model, dataset in cells(made(now, runs=80, top_k=10)):
+                    have[whole.row[model], whole.datasets.index(dataset)] = True
+            best = np.argsort(-believe(np.where(have, whole.values, np.nan)).mean)[:10]
+            missed[order] += most - z[best].mean()
+    assert 2 * missed["plan"] < min(missed["random"], missed["dataset by dataset"])
 
 
 def test_what_is_expected_is_what_comes_of_it() -> None:

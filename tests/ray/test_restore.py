@@ -135,7 +135,8 @@ def check(folder: Path) -> None:
     recorded = {
         (c.model, int(s)): v for c in history.curves(dataset=TARGET) for s, v in zip(c.steps, c.values, strict=True)
     }
-    assert {status for status, _ in outcome(folder).values()} == {"completed", "stopped"}
+    ended = outcome(folder)
+    assert {status for status, _ in ended.values()} == {"completed", "stopped"}, ended
     told = [line.split() for line in (folder / "seen").read_text().splitlines()]
     assert {(model, int(step)) for model, step in told} <= set(recorded)
     made: dict[str, int] = {}

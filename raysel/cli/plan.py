@@ -58,7 +58,7 @@ def plan(
     names. What has failed before, and was not repeated, is not planned.
 
     Where little is on record yet, every model is run on the same few datasets; then only those go on that may yet be
-    recalled. So plan again when some runs are made, rather than all at once. Gains may be off by a factor of two.
+    recalled. So plan again when some runs are made, rather than all at once. Gains may be off by a factor of five.
 
     Seconds are told from runs on record that have them; a model is taken to be as slow everywhere as it was elsewhere,
     a new one as slow as its size lets expect. `raysel history record` makes the runs.

@@ -4,6 +4,6 @@ from raysel.tune.recorder import HistoryRecorder
 from raysel.tune.run import Selected, TrialOutcome, run_selection
 from raysel.tune.scheduler import TrendScheduler
 from raysel.tune.searcher import RecallSearcher
-from raysel.tune.snapshot import mended
+from raysel.tune.snapshot import mend
 
-__all__ = ["HistoryRecorder", "RecallSearcher", "Selected", "TrendScheduler", "TrialOutcome", "mended", "run_selection"]
+__all__ = ["HistoryRecorder", "RecallSearcher", "Selected", "TrendScheduler", "TrialOutcome", "mend", "run_selection"]

@@ -21,7 +21,7 @@ from raysel.tune.metrics import SelectionMetrics
 from raysel.tune.recorder import HistoryRecorder
 from raysel.tune.scheduler import TrendScheduler
 from raysel.tune.searcher import RecallSearcher
-from raysel.tune.snapshot import mended
+from raysel.tune.snapshot import mend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +133,7 @@ def run_selection(
     """
     began = time.perf_counter()
     if resume and storage_path is not None and name is not None:
-        mended(f"{storage_path}/{name}")
+        resume = mend(f"{storage_path}/{name}")
     with in_force(budget):
         analysis = tune.run(
             trainable,

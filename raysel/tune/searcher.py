@@ -169,8 +169,7 @@ class RecallSearcher(Searcher):
     def suggest(self, trial_id: str) -> Any:
         """The next model with a configuration; `None` while there is none yet, `FINISHED` after the last."""
         if self._candidates is None:
-            told = "(Tuner.restore of a run without trials yet takes it as `param_space`)"
-            raise OptionError("config", {}, f"a space with {self._model_key!r}: tune.choice of model names {told}")
+            raise OptionError("config", {}, f"a space with {self._model_key!r}: tune.choice of model names")
         if self._shortlist is None and not self._score():
             return None
         shortlist = self._shortlist

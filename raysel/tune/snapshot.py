@@ -16,6 +16,7 @@ from ray.train._internal.storage import StorageContext, get_fs_and_path
 
 logger = logging.getLogger(__name__)
 _FILE = re.compile(r"(experiment_state|search_gen_state|searcher-state|callback-states)-.*\.(json|pkl)")
+_STATE = "experiment_state"
 _SPARE = "raysel/snapshot"
 _STOP = b"."  # the last byte of every pickle
 
@@ -29,7 +30,7 @@ def keep(storage: StorageContext) -> None:
     filesystem, folder = storage.storage_filesystem, storage.experiment_fs_path
     try:
         last = _newest(filesystem, folder)
-        if last and all(map(_is_whole, last, last.values())):
+        if _is_usable(last):
             spare = f"{folder}/{_SPARE}"
             _write(filesystem, f"{spare}.tmp", last)
             if filesystem.get_file_info(spare).type != pafs.FileType.NotFound:
@@ -39,26 +40,28 @@ def keep(storage: StorageContext) -> None:
         logger.warning("no spare snapshot of the run could be written: %s", error)
 
 
-def mended(path: str) -> str:
-    """The folder or URI of an experiment, for `Tuner.restore`, with its last snapshot whole.
+def mend(path: str) -> bool:
+    """Make the last snapshot of a run whole, before it is restored; whether there is anything to restore.
 
-    If a driver was killed while Tune wrote it, the one before takes its place. Without one before, the broken files are
-    deleted: no trial had a checkpoint yet, and Tune begins anew (for which it wants `param_space`).
+    If a driver was killed while Tune wrote the snapshot, the one before takes its place. Where no trial is in either
+    nothing had begun: Tune cannot restore that, and a new run loses nothing.
 
-    >>> mended("results/none")
-    'results/none'
+    Args:
+        path: The folder or URI of the experiment, as for `Tuner.restore`.
+
+    >>> mend("results/none")
+    False
     """
     filesystem, folder = get_fs_and_path(path if "://" in path else os.path.abspath(os.path.expanduser(path)))
-    last, spare = _newest(filesystem, folder), _newest(filesystem, f"{folder}/{_SPARE}")
-    if all(map(_is_whole, last, last.values())) and (last or not spare):
-        return path
-    for file in _saved(filesystem, folder):
+    if _is_usable(_newest(filesystem, folder)):
+        return True
+    broken, spare = _saved(filesystem, folder), _newest(filesystem, f"{folder}/{_SPARE}")
+    for file in broken:
         filesystem.delete_file(f"{folder}/{file}")
-    _write(filesystem, folder, spare)
-    logger.warning(
-        "the last snapshot of %s was cut off: %s", path, "the one before is used" if spare else "it begins anew"
-    )
-    return path
+    if spare:
+        _write(filesystem, folder, spare)
+        logger.warning("the last snapshot of %s was cut off: the one before is used", path)
+    return bool(spare)
 
 
 def _saved(filesystem: pafs.FileSystem, folder: str) -> list[str]:
@@ -77,8 +80,14 @@ def _newest(filesystem: pafs.FileSystem, folder: str) -> dict[str, bytes]:
     return found
 
 
+def _is_usable(files: Mapping[str, bytes]) -> bool:
+    """Whether a run can be restored from these: they are whole, and of one with trials."""
+    states = [content for file, content in files.items() if file.startswith(_STATE)]
+    return all(map(_is_whole, files, files.values())) and any(json.loads(state)["trial_data"] for state in states)
+
+
 def _is_whole(file: str, content: bytes) -> bool:
-    if not file.startswith("experiment_state"):
+    if not file.startswith(_STATE):
         return content.endswith(_STOP)  # pickles all, which are not opened here
     try:
         json.loads(content)

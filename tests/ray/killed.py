@@ -12,7 +12,7 @@ import ray
 from ray import tune
 
 from raysel import History, HistoryRecorder, RecallSearcher, TrendScheduler
-from raysel.tune import mended
+from raysel.tune import mend
 from tests.ray.table import MODELS, STEPS, TARGET, noisy_table, table_trainable
 
 SEED = 5
@@ -36,17 +36,15 @@ def main(folder: Path, what: str, policy: str = "sync", pause: float = 0.3) -> N
         ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False)
     trainable = table_trainable(noisy_table(SEED), log=folder / "log", pause=pause)
     experiment = folder / "results" / "run"
-    space = {"model": tune.choice(list(MODELS)), "lr": tune.loguniform(1e-5, 1e-3)}
-    if what == "restore" or (what == "go" and tune.Tuner.can_restore(str(experiment))):
-        # Killed before its first snapshot, a run begins anew: for that Tune wants to be told the space again.
-        tuner = tune.Tuner.restore(mended(str(experiment)), trainable=trainable, param_space=space)
+    if what != "begin" and mend(str(experiment)):
+        tuner = tune.Tuner.restore(str(experiment), trainable=trainable)
     else:
         history = History(str(folder / "history"))
         scheduler = TrendScheduler(history, target=TARGET, max_t=STEPS, policy=policy)  # type: ignore[arg-type]
         recorder = HistoryRecorder(history, target=TARGET, scheduler=scheduler, publish_every=1)
         tuner = tune.Tuner(
             trainable,
-            param_space=space,
+            param_space={"model": tune.choice(list(MODELS)), "lr": tune.loguniform(1e-5, 1e-3)},
             tune_config=tune.TuneConfig(
                 search_alg=RecallSearcher(history, target=TARGET, top_k=8),
                 scheduler=scheduler,

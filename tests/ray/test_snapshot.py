@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.fs as pafs
 import pytest
 
-from raysel.tune import mended
+from raysel.tune import mend
 from raysel.tune.snapshot import keep
 
 KINDS = {"search_gen_state": "json", "searcher-state": "pkl", "callback-states": "pkl"}
@@ -23,7 +23,9 @@ def storage(folder: Path) -> Any:
 def save(folder: Path, number: int, session: str = "2026-01-01_00-00-00") -> None:
     """As Tune does."""
     folder.mkdir(exist_ok=True)
-    (folder / f"experiment_state-{session}.json").write_text(json.dumps({"number": number}))
+    (folder / f"experiment_state-{session}.json").write_text(
+        json.dumps({"trial_data": [f"trial {number}"] if number else []})
+    )
     for kind, ending in KINDS.items():
         (folder / f"{kind}-{session}.{ending}").write_bytes(pickle.dumps(number))
 
@@ -33,7 +35,9 @@ def saved(folder: Path) -> dict[str, Any]:
     for file in sorted(folder.glob("*-20*")):
         content = file.read_bytes()
         found[file.name.partition("-20")[0]] = (
-            json.loads(content)["number"] if "experiment" in file.name else pickle.loads(content)  # noqa: S301
+            int(json.loads(content)["trial_data"][0].removeprefix("trial "))
+            if "experiment" in file.name
+            else pickle.loads(content)  # noqa: S301
         )
     return found
 
@@ -46,12 +50,12 @@ def test_the_snapshot_before_is_put_in_place_of_one_that_was_cut_off(
     save(folder, 1)
     keep(storage(folder))
     save(folder, 2)
-    assert mended(str(folder)) == str(folder)
+    assert mend(str(folder))
     assert set(saved(folder).values()) == {2}
     file = next(folder.glob(f"{cut}-*"))
     file.write_bytes(file.read_bytes()[:-1])
     with caplog.at_level(logging.WARNING):
-        assert mended(str(folder)) == str(folder)
+        assert mend(str(folder))
     assert saved(folder) == dict.fromkeys(["experiment_state", *KINDS], 1)
     assert "/run was cut off: the one before is used" in caplog.text
 
@@ -62,7 +66,7 @@ def test_what_was_cut_off_is_never_kept_as_spare(tmp_path: Path) -> None:
     save(tmp_path / "run", 2)
     (tmp_path / "run" / "searcher-state-2026-01-01_00-00-00.pkl").write_bytes(b"")
     keep(storage(tmp_path / "run"))
-    mended(str(tmp_path / "run"))
+    assert mend(str(tmp_path / "run"))
     assert set(saved(tmp_path / "run").values()) == {1}
 
 
@@ -72,15 +76,22 @@ def test_the_newest_session_counts(tmp_path: Path) -> None:
     keep(storage(tmp_path / "run"))
     file = tmp_path / "run" / "experiment_state-2026-01-01_00-00-07.json"
     file.write_text(file.read_text()[:3])
-    mended(str(tmp_path / "run"))
+    assert mend(str(tmp_path / "run"))
     assert set(saved(tmp_path / "run").values()) == {2}
 
 
 def test_cut_off_with_nothing_before_it_a_run_begins_anew(tmp_path: Path) -> None:
     save(tmp_path / "run", 1)
     (tmp_path / "run" / "experiment_state-2026-01-01_00-00-00.json").write_text("{")
-    mended(str(tmp_path / "run"))
+    assert not mend(str(tmp_path / "run"))
     assert saved(tmp_path / "run") == {}
+
+
+def test_a_snapshot_without_trials_is_none(tmp_path: Path) -> None:
+    save(tmp_path / "run", 0)
+    keep(storage(tmp_path / "run"))
+    assert not mend(str(tmp_path / "run"))
+    assert not mend(str(tmp_path / "another"))
 
 
 def test_a_full_disk_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -96,5 +107,5 @@ def test_a_kill_while_it_is_mended_is_mended_the_next_time(tmp_path: Path) -> No
     keep(storage(tmp_path / "run"))
     for file in (tmp_path / "run").glob("*-20*"):
         file.unlink()
-    mended(str(tmp_path / "run"))
+    assert mend(str(tmp_path / "run"))
     assert saved(tmp_path / "run") == dict.fromkeys(["experiment_state", *KINDS], 1)

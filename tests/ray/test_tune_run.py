@@ -70,8 +70,9 @@ def pure_steps(table: dict[str, list[float]], history: History, shortlist: Any, 
     return {model: int(max(selection.curve(model))) for model in shortlist.models}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["default", "paper"])
-@pytest.mark.parametrize("limit", [pytest.param(None, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("limit", [None, 2])
 def test_sync_selection_is_the_pure_one_whatever_the_slots(tmp_path: Path, method: str, limit: int | None) -> None:
     history, table = planted_history(tmp_path), noisy_table(3)
     searcher = RecallSearcher(history, target=TARGET, method=method, top_k=8)

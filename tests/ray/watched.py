@@ -47,7 +47,10 @@ def main(folder: Path, port: int) -> None:
     )
     found: list[str] = []
     deadline = time.monotonic() + 60
-    while not found and time.monotonic() < deadline:  # Ray exports every ten seconds
+    # Ray exports every ten seconds: what is there at first may be of the middle of the run.
+    while not any('standing="live"' in line and line.endswith(" 0.0") for line in found):
+        if time.monotonic() > deadline:
+            break
         time.sleep(1)
         answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
         found = [line for line in answer.splitlines() if line.startswith("ray_raysel_")]

@@ -39,20 +39,19 @@ def misbehaving(config: dict[str, Any]) -> None:
 
 
 def test_whatever_trials_do_the_selection_ends_and_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    history, target = planted_history(tmp_path, datasets=FEW), Target(TARGET)
     with pytest.warns(UserWarning, match="no checkpoint"):  # which is none of what this is about
         selected = run_selection(
             misbehaving,
-            history=planted_history(tmp_path, datasets=FEW),
-            target=Target(TARGET),
+            searcher=RecallSearcher(history, target=target, top_k=6),
+            scheduler=TrendScheduler(history, target=target, max_t=20, time_attr="epoch", report_timeout=PATIENCE),
+            history=history,
+            target=target,
             models=MODELS,
             metric="accuracy",
             mode="max",
-            max_t=20,
             space={},
-            time_attr="epoch",
-            top_k=6,
             storage_path=str(tmp_path / "results"),
-            report_timeout=PATIENCE,
         )
     assert selected.selected == "m00"
     assert selected.winner.curve[-1] == (20, 0.6)
@@ -90,17 +89,18 @@ def test_a_trial_that_hangs_once_goes_on_from_its_checkpoint(tmp_path: Path) -> 
         (folder / "step").write_text(str(step))
         return str(folder)
 
+    history, target = planted_history(tmp_path), Target(TARGET)
     selected = run_selection(
         trainable,
-        history=planted_history(tmp_path),
-        target=Target(TARGET),
+        searcher=RecallSearcher(history, target=target),
+        scheduler=TrendScheduler(history, target=target, max_t=STEPS, report_timeout=PATIENCE),
+        history=history,
+        target=target,
         models=["m00"],
         metric="accuracy",
         mode="max",
-        max_t=STEPS,
         space={},
         storage_path=str(tmp_path / "results"),
-        report_timeout=PATIENCE,
         max_failures=1,
     )
     assert [step for step, _ in selected.winner.curve] == [1, 2, 3, 4, 5]

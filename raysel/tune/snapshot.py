@@ -82,18 +82,12 @@ def _newest(filesystem: pafs.FileSystem, folder: str) -> dict[str, bytes]:
 
 def _is_usable(files: Mapping[str, bytes]) -> bool:
     """Whether a run can be restored from these: they are whole, and of one with trials."""
-    states = [content for file, content in files.items() if file.startswith(_STATE)]
-    return all(map(_is_whole, files, files.values())) and any(json.loads(state)["trial_data"] for state in states)
-
-
-def _is_whole(file: str, content: bytes) -> bool:
-    if not file.startswith(_STATE):
-        return content.endswith(_STOP)  # pickles all, which are not opened here
     try:
-        json.loads(content)
-    except ValueError:
+        trials = [json.loads(content)["trial_data"] for file, content in files.items() if file.startswith(_STATE)]
+    except ValueError:  # cut off
         return False
-    return True
+    pickles = [content for file, content in files.items() if not file.startswith(_STATE)]  # which are not opened here
+    return any(trials) and all(content.endswith(_STOP) for content in pickles)
 
 
 def _write(filesystem: pafs.FileSystem, folder: str, files: Mapping[str, bytes]) -> None:

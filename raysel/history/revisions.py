@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
-import pandas as pd
 import pyarrow as pa
 
 from raysel.history.curves import Curve
@@ -70,12 +69,6 @@ class Revised(History):
         whole = joined(whole, fresh, without=self.again | self._as_filed.keys())
         whole = whole if asked is None else whole.restricted(asked)
         return whole if without is None else whole.without(without)
-
-    def runs(self) -> pd.DataFrame:
-        """As of the history."""
-        rows = super().runs()
-        keys = zip(rows["model"], rows["revision"], strict=True)
-        return rows.assign(model=[self._older.get((model, revision), model) for model, revision in keys])
 
     def curves(
         self, *, without: str | None = None, dataset: str | None = None, models: Iterable[str] | None = None

@@ -307,15 +307,15 @@ class History:
 
     def runs(self) -> pd.DataFrame:
         """The runs, one row each; `config` is JSON text."""
-        return self._plain("runs")
+        return _plain("runs", self._apart(self._tables("runs")[0]))
 
     def observations(self) -> pd.DataFrame:
         """The observations, one row a run, step, split and metric."""
-        return self._plain("observations")
+        return _plain("observations", self._tables("observations")[0])
 
     def models(self) -> pd.DataFrame:
         """What is known of models, one row each."""
-        return self._plain("models")
+        return _plain("models", self._tables("models")[0])
 
     def described(self, models: Iterable[str]) -> dict[str, Described]:
         """What is known of some models, by name; those of which nothing is have no entry."""
@@ -324,7 +324,7 @@ class History:
 
     def datasets(self) -> pd.DataFrame:
         """What is known of datasets, one row each."""
-        return self._plain("datasets")
+        return _plain("datasets", self._tables("datasets")[0])
 
     def tasks(self) -> dict[str, str]:
         """The type of output (`classification`, ...) of each dataset of which one is recorded."""
@@ -467,13 +467,8 @@ class History:
 
     def _scored(self, scored: bool) -> pd.DataFrame:
         """The rows of `proxies` that have a value, or those that have none."""
-        rows = self._plain("proxies")
+        rows = _plain("proxies", self._tables("proxies")[0])
         return rows[rows["value"].notna() == scored].reset_index(drop=True)
-
-    def _plain(self, name: str) -> pd.DataFrame:
-        rows = self._tables(name)[0].cast(TABLES[name].schema)
-        frame: pd.DataFrame = rows.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-        return frame
 
     def _tables(self, *names: str) -> list[pa.Table]:
         """Tables of one and the same state of the history, text dictionary-encoded."""
@@ -488,6 +483,11 @@ class History:
         if view:
             raise HistoryError(f"a part of this view of {self._uri} is gone: it was not pinned when it was compacted")
         raise HistoryError(f"the parts of {self._uri} vanish as fast as they are listed")
+
+
+def _plain(name: str, rows: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = rows.cast(TABLES[name].schema).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return frame
 
 
 def _texts(column: pa.ChunkedArray) -> list[str]:
